@@ -1,0 +1,397 @@
+"""Immutable instance trees (DESIGN section 4).
+
+A :class:`Node` is a container, a list entry or the root: its schema node and one slot per schema child. What a slot
+holds depends on the schema child:
+
+=============  =================================================================================================
+leaf           ``str``, the canonical value (RFC 7950 section 9.1; identities as ``module:name``)
+leaf-list      non-empty ``tuple`` of canonical strings, in their order
+container      :class:`Node`; a non-presence container without content is ``None``, never an empty Node
+list           :class:`SortedEntries` (ordered-by system), :class:`UserEntries` (ordered-by user) or
+               :class:`KeylessEntries` (state without keys); never empty
+anydata/anyxml :class:`AnyValue`
+=============  =================================================================================================
+
+``None`` means absent. Defaults are not stored (``data.defaults`` knows them). Nothing here is ever changed in place: an
+edit makes new nodes along the path to the root and shares everything else, so a candidate is a reference, a rollback is
+a pointer and "the same object" means "nothing changed below".
+
+Large lists. Entries that the system orders are kept sorted by key in chunks of a few hundred. A look-up bisects twice,
+an update copies one chunk and the tuple of chunks, a diff skips every chunk that is the same object, and output in key
+order needs no sorting. ``docs/decisions.md`` has the measurement against ``immutables.Map``, which has no structural
+diff and no order.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias, Union
+
+from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, ListNode
+
+__all__ = [
+    "AnyValue",
+    "Chunk",
+    "Entries",
+    "Key",
+    "KeylessEntries",
+    "Node",
+    "Path",
+    "SortedEntries",
+    "Step",
+    "UserEntries",
+    "Value",
+    "entries_of",
+    "key_from_text",
+    "key_of",
+    "key_text",
+]
+
+KeyPart: TypeAlias = str | int
+Key: TypeAlias = KeyPart | tuple[KeyPart, ...]
+"""Identifies an entry in its list: the single key's value, or a tuple in key order. Integer keys are ``int`` here so
+that entries sort by number; all others are canonical strings."""
+
+Step: TypeAlias = tuple[DataNode, Key | None]
+Path: TypeAlias = tuple[Step, ...]
+"""An instance path from the root: (schema node, key). The key is ``None`` for containers, leafs and a list as a whole,
+the value itself for one value of a leaf-list, and the position (int, from 0) for an entry of a keyless list."""
+
+Value: TypeAlias = Union[str, tuple[str, ...], "Node", "Entries", "AnyValue"]
+
+CHUNK_TARGET = 256
+CHUNK_MAX = 512
+
+
+class AnyValue:
+    """The content of an anydata or anyxml node: a self-contained XML element, namespaces declared, as UTF-8."""
+
+    __slots__ = ("xml",)
+
+    def __init__(self, xml: bytes) -> None:
+        self.xml = xml
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AnyValue) and self.xml == other.xml
+
+    def __hash__(self) -> int:
+        return hash(self.xml)
+
+
+class Node:
+    """An immutable container, list entry or root. Compare with ``is`` for "untouched", with ``==`` for content."""
+
+    __slots__ = ("schema", "slots")
+
+    def __init__(self, schema: InnerNode, slots: tuple[Value | None, ...]) -> None:
+        self.schema = schema
+        self.slots = slots
+
+    @classmethod
+    def empty(cls, schema: InnerNode) -> Node:
+        return cls(schema, (None,) * len(schema.children))
+
+    def get(self, child: DataNode) -> Value | None:
+        """What stands in the slot of that schema child; ``None`` if it is absent (defaults are not applied)."""
+        return self.slots[child.slot]
+
+    def __getitem__(self, name: str) -> Value | None:
+        """The same by name: ``"leaf"`` in this node's module or ``"module:leaf"``. KeyError for an unknown name."""
+        by_qname = self.schema.by_qname
+        child = by_qname.get(name) or by_qname.get(f"{self.schema.module}:{name}")
+        if child is None:
+            raise KeyError(name)
+        return self.slots[child.slot]
+
+    def text(self, name: str) -> str | None:
+        """The explicit value of a leaf by name, or ``None``."""
+        value = self[name]
+        return value if isinstance(value, str) else None
+
+    def node(self, name: str) -> Node | None:
+        """The container of that name, or ``None``."""
+        value = self[name]
+        return value if isinstance(value, Node) else None
+
+    def entries(self, name: str) -> Entries:
+        """The entries of the list of that name; an empty collection when it is absent."""
+        value = self[name]
+        return value if isinstance(value, (SortedEntries, UserEntries, KeylessEntries)) else NO_ENTRIES
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """The values of the leaf-list of that name; empty when it is absent."""
+        value = self[name]
+        return value if isinstance(value, tuple) else ()
+
+    def with_slot(self, slot: int, value: Value | None) -> Node:
+        """A copy with one slot replaced; self if the slot holds that very object already."""
+        slots = self.slots
+        if slots[slot] is value:
+            return self
+        return Node(self.schema, (*slots[:slot], value, *slots[slot + 1 :]))
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(value is not None for value in self.slots)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Node) and self.schema is other.schema and self.slots == other.slots
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Node {self.schema.path or '/'}>"
+
+
+class Chunk:
+    """A run of entries in key order. ``xml`` is the codec's bounded cache of their serialised form."""
+
+    __slots__ = ("__weakref__", "keys", "nodes", "xml")
+
+    def __init__(self, keys: tuple[Key, ...], nodes: tuple[Node, ...]) -> None:
+        self.keys = keys
+        self.nodes = nodes
+        self.xml: bytes | None = None
+
+
+class SortedEntries:
+    """The entries of a list ordered by the system, sorted by key. Never empty."""
+
+    __slots__ = ("_firsts", "_length", "chunks")
+
+    def __init__(self, chunks: tuple[Chunk, ...]) -> None:
+        self.chunks = chunks
+        self._firsts = tuple([chunk.keys[0] for chunk in chunks])
+        self._length = sum([len(chunk.keys) for chunk in chunks])
+
+    @classmethod
+    def build(cls, entries: Mapping[Key, Node]) -> SortedEntries | None:
+        """From any mapping; ``None`` if it is empty."""
+        if not entries:
+            return None
+        return cls(tuple(_chunks(sorted(entries.items(), key=_first))))
+
+    def get(self, key: Key) -> Node | None:
+        chunk = self.chunks[max(bisect_right(self._firsts, key) - 1, 0)]  # type: ignore[type-var]
+        at = bisect_left(chunk.keys, key)  # type: ignore[type-var]
+        return chunk.nodes[at] if at < len(chunk.keys) and chunk.keys[at] == key else None
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __contains__(self, key: Key) -> bool:
+        return self.get(key) is not None
+
+    def items(self) -> Iterator[tuple[Key, Node]]:
+        for chunk in self.chunks:
+            yield from zip(chunk.keys, chunk.nodes, strict=True)
+
+    def nodes(self) -> Iterator[Node]:
+        for chunk in self.chunks:
+            yield from chunk.nodes
+
+    def replace(self, changes: Mapping[Key, Node | None]) -> SortedEntries | None:
+        """A copy with entries set (a Node) or removed (``None``); ``None`` if nothing is left, self if all is as it
+        was. Costs the chunks touched, not the length of the list."""
+        touched: dict[int, dict[Key, Node | None]] = {}
+        for key, node in changes.items():
+            at = max(bisect_right(self._firsts, key) - 1, 0)  # type: ignore[type-var]
+            touched.setdefault(at, {})[key] = node
+        chunks: list[Chunk] = []
+        done = 0
+        changed = False
+        for at in sorted(touched):
+            chunks += self.chunks[done:at]
+            old = self.chunks[at]
+            new = _update_chunk(old, touched[at])
+            changed = changed or new != [old]
+            chunks += new
+            done = at + 1
+        if not changed:
+            return self
+        chunks += self.chunks[done:]
+        return SortedEntries(tuple(chunks)) if chunks else None
+
+    def differences(self, new: SortedEntries) -> Iterator[tuple[Key, Node | None, Node | None]]:
+        """(key, old entry, new entry) for every key whose entry is not the same object, in key order."""
+        if self is new:
+            return
+        old_chunks = {id(chunk) for chunk in self.chunks}
+        new_chunks = {id(chunk) for chunk in new.chunks}
+        before = {k: n for c in self.chunks if id(c) not in new_chunks for k, n in zip(c.keys, c.nodes, strict=True)}
+        after = {k: n for c in new.chunks if id(c) not in old_chunks for k, n in zip(c.keys, c.nodes, strict=True)}
+        for key in sorted(before.keys() | after.keys()):  # type: ignore[type-var]
+            old_node, new_node = before.get(key), after.get(key)
+            if old_node is not new_node:
+                yield key, old_node, new_node
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, SortedEntries) or len(self) != len(other):
+            return False
+        return all(old == new for _, old, new in self.differences(other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _first(item: tuple[Key, Node]) -> Key:
+    return item[0]
+
+
+def _chunks(items: list[tuple[Key, Node]]) -> Iterator[Chunk]:
+    pieces = max(1, (len(items) + CHUNK_TARGET - 1) // CHUNK_TARGET)
+    size = (len(items) + pieces - 1) // pieces
+    for start in range(0, len(items), size):
+        keys, nodes = zip(*items[start : start + size], strict=True)
+        yield Chunk(keys, nodes)
+
+
+def _update_chunk(chunk: Chunk, changes: Mapping[Key, Node | None]) -> list[Chunk]:
+    if len(changes) == 1:
+        return _update_one(chunk, *next(iter(changes.items())))
+    entries: dict[Key, Node] = dict(zip(chunk.keys, chunk.nodes, strict=True))
+    changed = False
+    for key, node in changes.items():
+        changed = changed or entries.get(key) is not node
+        if node is None:
+            entries.pop(key, None)
+        else:
+            entries[key] = node
+    if not changed:
+        return [chunk]
+    if not entries:
+        return []
+    items = sorted(entries.items(), key=_first)
+    return list(_chunks(items)) if len(items) > CHUNK_MAX else [Chunk(*zip(*items, strict=True))]
+
+
+def _update_one(chunk: Chunk, key: Key, node: Node | None) -> list[Chunk]:
+    keys, nodes = chunk.keys, chunk.nodes
+    at = bisect_left(keys, key)  # type: ignore[type-var]
+    found = at < len(keys) and keys[at] == key
+    if (nodes[at] if found else None) is node:
+        return [chunk]
+    tail = at + 1 if found else at
+    if node is None:
+        keys = keys[:at] + keys[tail:]
+        nodes = nodes[:at] + nodes[tail:]
+    else:
+        if not found:
+            keys = (*keys[:at], key, *keys[at:])
+        nodes = (*nodes[:at], node, *nodes[tail:])
+    if not keys:
+        return []
+    if len(keys) > CHUNK_MAX:
+        return list(_chunks(list(zip(keys, nodes, strict=True))))
+    return [Chunk(keys, nodes)]
+
+
+class UserEntries:
+    """The entries of a list ordered by the user, in that order. Never empty."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Mapping[Key, Node]) -> None:
+        self._entries = dict(entries)
+
+    def get(self, key: Key) -> Node | None:
+        return self._entries.get(key)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._entries
+
+    def items(self) -> Iterator[tuple[Key, Node]]:
+        return iter(self._entries.items())
+
+    def nodes(self) -> Iterator[Node]:
+        return iter(self._entries.values())
+
+    def keys(self) -> tuple[Key, ...]:
+        return tuple(self._entries)
+
+    def replace(self, changes: Mapping[Key, Node | None]) -> UserEntries | None:
+        """A copy with entries set in place (new ones at the end) or removed; ``None`` if nothing is left."""
+        entries = self._entries | {key: node for key, node in changes.items() if node is not None}
+        for key, node in changes.items():
+            if node is None:
+                entries.pop(key, None)
+        return UserEntries(entries) if entries else None
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, UserEntries) and list(self._entries.items()) == list(other._entries.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class KeylessEntries:
+    """The entries of a state list without keys."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Iterable[Node]) -> None:
+        self._entries = tuple(entries)
+
+    def get(self, key: Key) -> Node | None:
+        return self._entries[key] if isinstance(key, int) and 0 <= key < len(self._entries) else None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: Key) -> bool:
+        return self.get(key) is not None
+
+    def items(self) -> Iterator[tuple[Key, Node]]:
+        return iter(enumerate(self._entries))
+
+    def nodes(self) -> Iterator[Node]:
+        return iter(self._entries)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeylessEntries) and self._entries == other._entries
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+Entries: TypeAlias = SortedEntries | UserEntries | KeylessEntries
+NO_ENTRIES: Entries = KeylessEntries(())
+
+
+def entries_of(schema: ListNode, entries: Mapping[Key, Node]) -> Entries | None:
+    """The right kind of entries for a keyed list, from a mapping in document order; ``None`` if it is empty."""
+    if not entries:
+        return None
+    return UserEntries(entries) if schema.user_ordered else SortedEntries.build(entries)
+
+
+def key_of(entry: Node) -> Key:
+    """The key of a list entry, read from its key leafs. KeyError-free: all keys of a stored entry are present."""
+    schema = entry.schema
+    assert isinstance(schema, ListNode)
+    return key_from_text(schema, tuple([_key_value(entry, leaf) for leaf in schema.keys]))
+
+
+def _key_value(entry: Node, leaf: Leaf) -> str:
+    value = entry.slots[leaf.slot]
+    assert isinstance(value, str)
+    return value
+
+
+def key_from_text(schema: ListNode, values: tuple[str, ...]) -> Key:
+    """The key made of canonical key values in key order."""
+    if len(values) == 1:
+        return schema.keys[0].type.sort_key(values[0])
+    return tuple([leaf.type.sort_key(value) for leaf, value in zip(schema.keys, values, strict=True)])
+
+
+def key_text(key: Key) -> tuple[str, ...]:
+    """The canonical key values of a key, in key order."""
+    return tuple([str(part) for part in key]) if isinstance(key, tuple) else (str(key),)

@@ -150,20 +150,14 @@ def _tokens(text: str) -> Iterator[_Token]:
         if match is None:
             raise XPathFault(f"XPath {text!r}: unexpected character {text[at:].lstrip()[:1]!r} at position {at}")
         kind = match.lastgroup or ""
-        word = match[kind]
-        after_operand = last != "" and last not in _NOT_BEFORE_OPERATOR and last not in {"operator"}
+        word, start = match[kind], match.start(kind)
+        after_operand = last != "" and last != "operator" and last not in _NOT_BEFORE_OPERATOR
         if after_operand and (word == "*" or (kind == "name" and word in _OPERATOR_NAMES)):
             kind = "operator"
-        elif after_operand and kind == "name" and (split := _operator_prefix(word)):
-            raise XPathFault(f"XPath {text!r}: put a blank after {split!r} at position {at}")
-        yield _Token(kind, word, match.start(kind))
+        yield _Token(kind, word, start)
         last = word if kind == "symbol" else kind
         at = match.end()
     yield _Token("end", "", len(text))
-
-
-def _operator_prefix(word: str) -> str | None:
-    return next((name for name in _OPERATOR_NAMES if word.startswith(name) and word[len(name) :].isdigit()), None)
 
 
 class _Parser:

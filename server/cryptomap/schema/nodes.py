@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cryptomap.schema.types import Type
-
 if TYPE_CHECKING:
+    from cryptomap.schema.types import Type
     from cryptomap.schema.xpath import Expr
 
 __all__ = [

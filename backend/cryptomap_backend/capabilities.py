@@ -1,0 +1,197 @@
+"""What a backend can do, as data, and the one judgement made of it: what of an object it cannot do.
+
+The same judgement serves the commit rule ``backend-capability``, the dry run and the backend's own prepare, so that
+they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cryptomap_backend.algorithms import DH_GROUPS, ENCRYPTION, INTEGRITY, PRF
+from cryptomap_backend.intent import (
+    Child,
+    DfBit,
+    EspProposal,
+    Ike,
+    Initiate,
+    L2Marking,
+    Mode,
+    Responder,
+    Tunnel,
+    TunnelKind,
+)
+from cryptomap_backend.state import Platform
+
+__all__ = ["Capabilities", "Complaint", "DscpPolicy", "Feature"]
+
+
+class DscpPolicy(StrEnum):
+    """How the outer DSCP comes about. Only ``copy-or-fixed`` is the seed's rule."""
+
+    COPY = "copy"
+    FIXED = "fixed"
+    COPY_OR_FIXED = "copy-or-fixed"
+
+
+class Feature(StrEnum):
+    """What a backend may lack beside algorithms; the value is the name in messages and in the capability table."""
+
+    AH = "ah"
+    ESN = "esn"
+    NATT = "nat-traversal"
+    RESPONDER = "responder"
+    CERTIFICATE = "certificate-authentication"
+    EAP = "eap-authentication"
+    PSK = "pre-shared-key-authentication"
+    IKE_DSCP = "ike-dscp"
+    IKE_TIMERS = "ike-retransmission-timers"
+    SETUP_TIMER = "ike-setup-timer"
+    DPD = "dead-peer-detection"
+    MIXED_FAMILY = "inner-family-differs"
+    DOT1P = "802.1p-pcp"
+    DEI = "802.1p-dei"
+    MPLS_TC = "mpls-tc"
+    SET_DF = "df-bit-set"
+    CLEAR_DF = "df-bit-clear"
+    INITIATE_TRAFFIC = "initiate-by-traffic"
+    INITIATE_BIND = "initiate-at-bind"
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing a backend cannot do. ``item`` names the object inside the tunnel (a transform set), ``fatal`` False
+    marks a declared limit that is only warned about."""
+
+    feature: str
+    message: str
+    item: str | None = None
+    fatal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """A backend's abilities. ``tolerated`` features are missing but harmless: asked for, they only make a warning."""
+
+    backend: str
+    kinds: frozenset[TunnelKind] = frozenset(TunnelKind)
+    modes: frozenset[Mode] = frozenset(Mode)
+    ike_encryption: frozenset[str] = frozenset({"des-cbc", "3des-cbc", "aes-cbc-128", "aes-cbc-256"})
+    ike_integrity: frozenset[str] = frozenset(INTEGRITY) - {"null"}
+    ike_prf: frozenset[str] = frozenset(PRF)
+    dh_groups: frozenset[int] = frozenset(DH_GROUPS)
+    esp_encryption: frozenset[str] = frozenset(ENCRYPTION)
+    esp_integrity: frozenset[str] = frozenset(INTEGRITY)
+    ah_integrity: frozenset[str] = frozenset(INTEGRITY) - {"null"}
+    manual_encryption: frozenset[str] = frozenset(name for name, cipher in ENCRYPTION.items() if not cipher.aead)
+    features: frozenset[Feature] = frozenset(Feature)
+    tolerated: frozenset[Feature] = frozenset()
+    dscp_policy: DscpPolicy = DscpPolicy.COPY_OR_FIXED
+    limits: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    platform: Platform | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Feature or algorithm -> one sentence on a declared limit, for the generated table of backends."""
+
+    def complaints(self, tunnel: Tunnel) -> Iterator[Complaint]:
+        """Everything of that tunnel the backend cannot do; fatal ones make prepare refuse with ``Unsupported``."""
+        if tunnel.kind not in self.kinds:
+            yield self._lacks(f"map type {tunnel.kind}", tunnel.kind)
+        needed = _features_of(tunnel.ike, tunnel.children, tunnel.family, tunnel.df_bit, tunnel.natt)
+        needed.add(Feature.INITIATE_BIND if tunnel.initiate is Initiate.BIND else Feature.INITIATE_TRAFFIC)
+        yield from self._missing(needed)
+        yield from self._algorithms(tunnel.ike, tunnel.children, manual=tunnel.kind is TunnelKind.MANUAL)
+
+    def responder_complaints(self, responder: Responder) -> Iterator[Complaint]:
+        """The same for a responder."""
+        family = responder.local.version
+        needed = _features_of(responder.ike, responder.children, family, responder.df_bit, responder.natt)
+        yield from self._missing(needed | {Feature.RESPONDER})
+        yield from self._algorithms(responder.ike, responder.children, manual=False)
+
+    def l2_complaints(self, marking: L2Marking) -> Iterator[Complaint]:
+        """The same for the QoS maps: only what differs from the defaults is asked for."""
+        if marking == L2Marking():
+            return
+        tables = (marking.system_default, *marking.tables.values())
+        needed = {Feature.DOT1P, Feature.MPLS_TC}
+        if any(dot1p & 1 for table in tables for dot1p, _ in table.cells):
+            needed.add(Feature.DEI)
+        yield from self._missing(needed)
+
+    def _algorithms(self, ike: Ike | None, children: Iterable[Child], manual: bool) -> Iterator[Complaint]:
+        for proposal in ike.proposals if ike else ():
+            yield from self._absent(proposal.name, "IKE encryption", proposal.encryption, self.ike_encryption)
+            yield from self._absent(proposal.name, "IKE integrity", proposal.integrity, self.ike_integrity)
+            yield from self._absent(proposal.name, "PRF", proposal.prf, self.ike_prf)
+            yield from self._absent(proposal.name, "DH group", proposal.dh_group, self.dh_groups)
+        for child in children:
+            for esp in child.proposals:
+                yield from self._esp(esp, manual)
+
+    def _esp(self, proposal: EspProposal, manual: bool) -> Iterator[Complaint]:
+        if proposal.mode not in self.modes:
+            yield self._lacks(f"{proposal.mode} mode", proposal.mode, proposal.name)
+        if proposal.dh_group is not None:
+            yield from self._absent(proposal.name, "DH group", proposal.dh_group, self.dh_groups)
+        if proposal.protocol == "ah":
+            yield from self._absent(proposal.name, "AH integrity", proposal.integrity, self.ah_integrity)
+            return
+        ciphers = self.esp_encryption & self.manual_encryption if manual else self.esp_encryption
+        what = "ESP encryption with manual keys" if manual else "ESP encryption"
+        yield from self._absent(proposal.name, what, proposal.encryption, ciphers)
+        yield from self._absent(proposal.name, "ESP integrity", proposal.integrity, self.esp_integrity)
+
+    def _absent(
+        self, item: str, what: str, name: str | int, have: frozenset[str] | frozenset[int]
+    ) -> Iterator[Complaint]:
+        if name not in have:
+            yield self._lacks(f"{what} {name}", str(name), item)
+
+    def _missing(self, needed: Iterable[Feature]) -> Iterator[Complaint]:
+        for feature in sorted(set(needed) - self.features):
+            yield self._lacks(str(feature), feature, fatal=feature not in self.tolerated)
+
+    def _lacks(self, what: str, feature: str, item: str | None = None, fatal: bool = True) -> Complaint:
+        note = self.notes.get(feature)
+        text = f"backend {self.backend} cannot do {what}" + (f": {note}" if note else "")
+        return Complaint(str(feature), text, item, fatal)
+
+
+_METHODS = {
+    "pre-shared-key": Feature.PSK,
+    "certificate": Feature.CERTIFICATE,
+    "eap": Feature.EAP,
+}
+
+
+def _features_of(ike: Ike | None, children: Iterable[Child], family: int, df_bit: DfBit, natt: bool) -> set[Feature]:
+    needed = {feature for on, feature in ((natt, Feature.NATT), *_df_features(df_bit)) if on}
+    if ike:
+        needed |= _ike_features(ike)
+    for child in children:
+        if child.family != family:
+            needed.add(Feature.MIXED_FAMILY)
+        for proposal in child.proposals:
+            needed |= {Feature.ESN} if proposal.esn else set()
+            needed |= {Feature.AH} if proposal.protocol == "ah" else set()
+    return needed
+
+
+def _df_features(df_bit: DfBit) -> tuple[tuple[bool, Feature], ...]:
+    return (df_bit is DfBit.SET, Feature.SET_DF), (df_bit is DfBit.CLEAR, Feature.CLEAR_DF)
+
+
+def _ike_features(ike: Ike) -> set[Feature]:
+    default = Ike(())
+    timers = (ike.max_retransmissions, ike.retransmission_timeout_ms, ike.exponential)
+    flags = (
+        (ike.dscp != 0, Feature.IKE_DSCP),
+        (timers != (default.max_retransmissions, default.retransmission_timeout_ms, False), Feature.IKE_TIMERS),
+        (ike.setup_timer is not None, Feature.SETUP_TIMER),
+        (ike.dpd is not None, Feature.DPD),
+    )
+    methods = {_METHODS[side.method] for side in (ike.local, ike.remote) if side.method in _METHODS}
+    return {feature for on, feature in flags if on} | methods

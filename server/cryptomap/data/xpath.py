@@ -300,6 +300,10 @@ def _binary(expr: ast.Binary) -> Compiled:
         return lambda e, n, p, s: to_boolean(left(e, n, p, s)) and to_boolean(right(e, n, p, s))
     if op == "|":
         return lambda e, n, p, s: _in_order(_nodes(left(e, n, p, s)) + _nodes(right(e, n, p, s)))
+    if op in {"=", "!="}:
+        for literal, other in ((expr.left, right), (expr.right, left)):
+            if isinstance(literal, ast.Literal) and literal.qualified:
+                return _compare_literal(op, other, literal)
     if op in _COMPARISONS:
         return lambda e, n, p, s: _compare(op, left(e, n, p, s), right(e, n, p, s), e)
     arithmetic = _ARITHMETIC[op]
@@ -335,6 +339,23 @@ _ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
     "div": _divide,
     "mod": lambda a, b: math.fmod(a, b) if b != 0 and not math.isinf(a) else math.nan,
 }
+
+
+def _compare_literal(op: str, other: Compiled, literal: ast.Literal) -> Compiled:
+    """``leaf = 'prefix:name'``: an identityref compares by module and name, whatever the prefix is."""
+    test = _COMPARISONS[op]
+
+    def run(env: Env, node: Cursor, position: int, size: int) -> Result:
+        value = other(env, node, position, size)
+        if not isinstance(value, list):
+            return _compare(op, value, literal.value, env)
+        for item in value:
+            is_identity = isinstance(_member(env, item), IdentityrefType)
+            if test(item.text(env), literal.qualified if is_identity else literal.value):
+                return True
+        return False
+
+    return run
 
 
 def _compare(op: str, left: Result, right: Result, env: Env) -> bool:
@@ -465,7 +486,9 @@ def does_not_need_context(expr: Expr) -> bool:
     if isinstance(expr, (ast.Literal, ast.Variable)):
         return True
     if isinstance(expr, ast.Call):
-        return expr.name == "current" or (expr.name == "string" and all(map(does_not_need_context, expr.args or (_DOT,))))
+        return expr.name == "current" or (
+            expr.name == "string" and all(map(does_not_need_context, expr.args or (_DOT,)))
+        )
     if isinstance(expr, ast.Path):
         return expr.absolute or (expr.base is not None and does_not_need_context(expr.base))
     return False
@@ -644,6 +667,8 @@ def _call(expr: ast.Call) -> Compiled:
     if name == "not":
         operand = args[0]
         return lambda e, n, p, s: not to_boolean(operand(e, n, p, s))
+    if name.startswith("derived-from") and isinstance(expr.args[1], ast.Literal):
+        args[1] = _constant(ast.Literal(expr.args[1].qualified or expr.args[1].value))
     function = _FUNCTIONS[name]
     return lambda e, n, p, s: function(e, n, [arg(e, n, p, s) for arg in args])
 
@@ -726,7 +751,7 @@ def _deref(env: Env, node: Cursor, args: list[Result]) -> list[Cursor]:
     if isinstance(kind, UnionType):
         kind = kind.member_of(nodes[0].value)
     if isinstance(kind, LeafrefType):
-        compiled = compile_cached(leafref_expr(env.schema, kind))
+        compiled = compile_cached(leafref_expr(kind))
         return _nodes(env.evaluate(compiled, nodes[0]))
     if isinstance(kind, InstanceIdentifierType):
         return _instance(env, nodes[0].value)
@@ -752,15 +777,15 @@ def _instance(env: Env, text: str) -> list[Cursor]:
 
 
 @lru_cache(maxsize=4096)
-def leafref_expr(schema: Schema, kind: LeafrefType) -> Expr:
+def leafref_expr(kind: LeafrefType) -> Expr:
     """A leafref's path narrowed to the instances that hold the leafref's own value: ``list[key = current()]/key`` when
     the target is the single key of its list (a look-up), else ``target[. = current()]``."""
     path = kind.path
     assert isinstance(path, ast.Path)
     steps = list(path.steps)
     own = ast.Call("current", ())
-    target = schema.find(kind.target) if kind.target else None
-    parent = target.parent if target is not None else None
+    target = kind.target_node
+    parent = target.parent
     by_key = isinstance(target, Leaf) and target.is_key and isinstance(parent, ListNode) and len(steps) >= 2
     if by_key and steps[-2].axis == "child":
         name = ast.Path(absolute=False, steps=(steps[-1],))
@@ -787,14 +812,12 @@ def _derived(or_self: bool) -> Function:
 
 
 def _identity_name(env: Env, text: str) -> str:
-    """The compiler has rewritten prefixes in literal arguments to module names where it could; a prefix that is unique
-    over the schema is accepted too, for filters."""
+    """A literal comes qualified by the parser; a computed name may carry a module name or a prefix unique here."""
     prefix, colon, name = text.rpartition(":")
     if not colon or prefix in env.schema.modules:
-        module = prefix or env.current.schema.module
-        return f"{module}:{name}"
-    module = next((name for name, known in env.schema.prefix_of_module.items() if known == prefix), prefix)
-    return f"{module}:{name}"
+        return f"{prefix or env.current.schema.module}:{name}"
+    modules = env.schema.prefix_of_module.items()
+    return f"{next((module for module, known in modules if known == prefix), prefix)}:{name}"
 
 
 def _member(env: Env, item: Cursor) -> Type | None:
@@ -802,7 +825,7 @@ def _member(env: Env, item: Cursor) -> Type | None:
         return None
     kind = item.schema.type
     while isinstance(kind, (LeafrefType, UnionType)):
-        kind = kind.member_of(item.value) if isinstance(kind, UnionType) else kind.realtype
+        kind = kind.member_of(item.value) if isinstance(kind, UnionType) else kind.target
     return kind
 
 
@@ -817,7 +840,11 @@ def _enum_value(env: Env, node: Cursor, args: list[Result]) -> float:
 def _bit_is_set(env: Env, node: Cursor, args: list[Result]) -> bool:
     nodes = _nodes(args[0])
     value = nodes[0].value if nodes else None
-    return isinstance(value, str) and isinstance(_member(env, nodes[0]), BitsType) and to_text(args[1], env) in value.split()
+    return (
+        isinstance(value, str)
+        and isinstance(_member(env, nodes[0]), BitsType)
+        and to_text(args[1], env) in value.split()
+    )
 
 
 _FUNCTIONS: Mapping[str, Function] = {

@@ -33,7 +33,11 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
+    """A string. ``qualified`` is what it means where an identity is compared with it: its prefix replaced by the module
+    name; ``None`` if it cannot be an identity's name."""
+
     value: str
+    qualified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +366,7 @@ class _Parser:
         if token.kind == "number":
             return Number(float(token.text))
         if token.kind == "literal":
-            return Literal(token.text[1:-1])
+            return Literal(token.text[1:-1], self._identity_name(token.text[1:-1]))
         if token.kind == "variable":
             return Variable(token.text)
         if token.kind == "symbol":
@@ -370,6 +374,11 @@ class _Parser:
             self._expect(")")
             return expr
         return self._call(token.text)
+
+    def _identity_name(self, text: str) -> str | None:
+        prefix, colon, name = text.rpartition(":")
+        module = self._modules.get(prefix) if colon else self._default
+        return f"{module}:{name}" if module and re.fullmatch(_NCNAME, name) else None
 
     def _call(self, name: str) -> Expr:
         if name not in FUNCTIONS:

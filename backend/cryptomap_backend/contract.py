@@ -16,6 +16,7 @@ A backend must refuse in prepare what it cannot do, or list it among the plan's 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from cryptomap_backend.capabilities import Capabilities, Complaint
@@ -28,12 +29,20 @@ __all__ = [
     "ApplyFailed",
     "Backend",
     "BackendError",
+    "Lane",
     "Marker",
     "OutcomeUnknown",
     "Refused",
     "Unavailable",
     "Unsupported",
 ]
+
+
+class Lane(StrEnum):
+    """Calls of one lane never overlap; calls of different lanes may."""
+
+    COMMANDS = "commands"
+    READS = "reads"
 
 
 class BackendError(Exception):
@@ -104,8 +113,8 @@ class Backend(Protocol):
     def health(self) -> Health:
         """Connected or not, versions, last error. Never raises, never blocks long."""
 
-    def interrupt(self) -> None:
-        """Break off the call in progress, if any: it ends soon with Unavailable or OutcomeUnknown."""
+    def interrupt(self, lane: Lane) -> None:
+        """Break off the call in progress in that lane, if any: it ends soon with Unavailable or OutcomeUnknown."""
 
     def close(self) -> None:
         """Let go of the world without changing it. Idempotent."""

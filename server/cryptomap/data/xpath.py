@@ -4,8 +4,8 @@ Immutable nodes have no parent, so an instance is met as a :class:`Cursor`: the 
 An expression is compiled once to closures (:func:`compile_expr`) and run many times.
 
 What an expression sees is the accessible tree of RFC 7950 section 6.4.1: defaults in use exist, and so do non-presence
-containers whose parent exists. A list step whose predicates fix all keys (``[name = current()/../x]``) is a look-up, not
-a scan; that is what keeps leafrefs and cross-list musts flat at 100,000 entries.
+containers whose parent exists. A list step whose predicates fix all keys (``[name = current()/../x]``) is a look-up and
+not a scan; that is what keeps leafrefs and cross-list musts flat at 100,000 entries.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ["Compiled", "Cursor", "Env", "Result", "compile_expr", "leafref_expr"
 
 
 class Cursor:
-    """An instance and how it was reached. ``key`` identifies a list entry or one value of a leaf-list, else ``None``."""
+    """An instance and how it was reached. ``key`` identifies a list entry or a leaf-list's value, else ``None``."""
 
     __slots__ = ("key", "parent", "schema", "value")
 
@@ -513,8 +513,8 @@ def _look_up(
         texts = [item.text(env) for item in value] if isinstance(value, list) else [to_text(value, env)]
         parts.append(list(dict.fromkeys(texts)))
     found = []
-    for texts in product(*parts):
-        wanted = _key_from_texts(child, texts)
+    for chosen in product(*parts):
+        wanted = _key_from_texts(child, chosen)
         entry = env.entry(node, child, wanted) if wanted is not None else None
         if entry is not None:
             found.append(entry)

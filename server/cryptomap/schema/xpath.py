@@ -100,9 +100,11 @@ class Path:
 Expr: TypeAlias = Number | Literal | Variable | Call | Negate | Binary | Filter | Path
 
 AXES = frozenset(
-    "ancestor ancestor-or-self attribute child descendant descendant-or-self following following-sibling namespace "
-    "parent preceding preceding-sibling self".split()
-)
+    {
+        "ancestor", "ancestor-or-self", "attribute", "child", "descendant", "descendant-or-self", "following",
+        "following-sibling", "namespace", "parent", "preceding", "preceding-sibling", "self",
+    }
+)  # fmt: skip
 NODE_TESTS = frozenset({"comment", "node", "processing-instruction", "text"})
 # name -> (fewest, most) arguments; XPath 1.0 section 4 and RFC 7950 section 10
 FUNCTIONS: Mapping[str, tuple[int, int]] = {

@@ -55,7 +55,7 @@ def validate(schema: Schema, candidate: Node, base: Snapshot | None) -> Snapshot
 
 
 def snapshot_of(schema: Schema, root: Node) -> Snapshot:
-    """The snapshot of a tree that is known to be valid (a checkpoint under the same schema): only the index is built."""
+    """The snapshot of a tree known to be valid (a checkpoint under the same schema): only the index is built."""
     return Snapshot(root, index_of(plan_of(schema), root))
 
 

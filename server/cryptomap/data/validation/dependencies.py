@@ -61,7 +61,7 @@ class Join:
     ancestor of ``outer`` must be the same instance on both sides. ``to_context`` leads from ``leaf`` to the context."""
 
     anchor: DataNode
-    part: int | None | Leaf
+    part: int | Leaf | None
     leaf: Leaf | LeafList
     to_context: Local
     outer: Local
@@ -211,7 +211,7 @@ class _Analysis:
         own_value = _own_value_comparison(predicate)
         fixed = fixed_child(predicate)
         if own_value is not None and isinstance(node.node, (Leaf, LeafList)):
-            part: int | None | Leaf = None
+            part: int | Leaf | None = None
             value = own_value
         elif fixed is not None and isinstance(node.node, ListNode):
             child = next((c for c in node.node.children if c.name == fixed[0].name and isinstance(c, Leaf)), None)
@@ -224,13 +224,12 @@ class _Analysis:
         sources = _Analysis(self.schema, self.context.node)
         sources.context = self.context
         leaves = sources.visit(value, self.context)
-        if (
-            len(leaves) != 1
-            or not isinstance(leaves[0].node, (Leaf, LeafList))
-            or not isinstance(leaves[0].link, Local)
-        ):
+        if len(leaves) != 1:
             return None
-        return _At(node.node, Join(node.node, part, leaves[0].node, leaves[0].link, outer))
+        leaf, link = leaves[0].node, leaves[0].link
+        if not isinstance(leaf, (Leaf, LeafList)) or not isinstance(link, Local):
+            return None
+        return _At(node.node, Join(node.node, part, leaf, link, outer))
 
 
 def _own_value_comparison(predicate: Expr) -> Expr | None:

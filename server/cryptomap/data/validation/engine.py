@@ -264,7 +264,7 @@ class Run:
         for instance in list(self._below(constraint.context, keys, node)):
             cursor = self._cursor(node, instance)
             if cursor is None or not self._stored(cursor) or self._holds(constraint, cursor):
-                if node not in self._created:
+                if not self._is_created(node, instance):
                     self._defaults_may_change(node, instance)
                 continue
             if self._existed(node, instance):

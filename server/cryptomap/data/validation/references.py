@@ -5,7 +5,7 @@ its values to their holders, so that "who refers to this?" is one look-up. Uniqu
 with two holders is a violation.
 
 The index belongs to one tree and is as immutable as that tree: a commit derives the next one from it
-(:class:`ReferencesEdit`), sharing all that did not change, and a refused commit just drops it. Nothing has to be undone.
+(:class:`ReferencesEdit`), sharing all that did not change, and a refused commit just drops it: nothing to undo.
 """
 
 from __future__ import annotations

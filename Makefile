@@ -1,0 +1,46 @@
+# cryptomap: all targets are idempotent, work without root, and need no network beyond the package index.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup-done
+STATE ?= .state
+LISTEN ?= 127.0.0.1:8300
+
+.PHONY: setup demo serve test check bench fuzz-validate clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("cryptomap needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+# The seed's story against the simulator, driven by ncclient; ends by itself.
+demo: setup
+	@$(BIN)/python samples/demo.py
+
+# A server that stays, with the simulator and the seed's configuration; your own SSH key is the recovery user "admin".
+serve: setup
+	@$(BIN)/python samples/serve.py --listen $(LISTEN) --state-dir $(STATE)
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pyang --lint --lint-ensure-hyphenated-names --max-line-length 100 -p yang -p $(VENV)/share/yang/modules yang/*.yang
+
+bench: setup
+	$(BIN)/python -m bench $(BENCH)
+
+# 10,000 generated edits, our incremental verdict against our full verdict and against yanglint.
+fuzz-validate: setup
+	CRYPTOMAP_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=0 tests/unit/data/validation/test_differential.py
+
+clean:
+	rm -rf $(VENV) $(STATE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,0 +1,189 @@
+"""What the operator sets: the TOML file and the command line, checked as a whole before anything starts.
+
+Every field below is a key of ``/etc/cryptomap/cryptomapd.toml`` (an underscore is written as a hyphen). A key nobody
+knows, a value of the wrong type and a file that cannot be read are each one line that names the culprit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+__all__ = [
+    "Backend",
+    "Limits",
+    "Platform",
+    "Policy",
+    "Server",
+    "Settings",
+    "SettingsFault",
+    "User",
+    "load",
+    "parse_listen",
+]
+
+DEFAULT_FILE = Path("/etc/cryptomap/cryptomapd.toml")
+
+
+class SettingsFault(Exception):
+    """The settings cannot be used; the text is one line that names the file, the key and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """``[server]``. ``listen`` is ADDR:PORT ([ADDR]:PORT for IPv6); port 0 lets the system choose. ``policy`` of
+    startup: ``startup_datastore`` turns on the :startup capability (then boot loads startup, not the last running)."""
+
+    listen: str = "127.0.0.1:830"
+    state_dir: Path = Path("/var/lib/cryptomap")
+    yang_dirs: tuple[Path, ...] = ()
+    startup_datastore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``[limits]``. Times in seconds, 0 turns a time-out off; sizes in bytes."""
+
+    sessions: int = 256
+    sessions_per_user: int = 64
+    unauthenticated: int = 32
+    login_grace: float = 30.0
+    hello_timeout: float = 30.0
+    idle_timeout: float = 0.0
+    slow_reader_timeout: float = 60.0
+    message_size: int = 256 * 2**20
+    xpath_nodes: int = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """``[backend]``. Further keys below ``[backend.NAME]`` are the backend's own. ``deadline``: seconds one call of the
+    backend may take."""
+
+    name: str = "simulator"
+    deadline: float = 30.0
+    options: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """``[platform]``: facts of the box that YANG shows as state and that rules go by. A backend that knows them itself
+    wins over what stands here."""
+
+    role: str = "user-plane"
+    product: str = "generic"
+    vpp: bool = False
+    crypto_hardware: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """``[policy]``. ``day1``: ``warn`` accepts a late first DSCP with a warning, ``enforce`` refuses it."""
+
+    day1: str = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """``[users.NAME]``. ``authorized_keys`` is a file in OpenSSH's format, ``keys`` the same lines inline.
+    ``password_hash`` is a bcrypt hash; without one the user has no password. Access control does not bind a
+    ``recovery`` user."""
+
+    authorized_keys: Path | None = None
+    keys: tuple[str, ...] = ()
+    password_hash: str | None = None
+    recovery: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    server: Server = field(default_factory=Server)
+    limits: Limits = field(default_factory=Limits)
+    backend: Backend = field(default_factory=Backend)
+    platform: Platform = field(default_factory=Platform)
+    policy: Policy = field(default_factory=Policy)
+    users: Mapping[str, User] = field(default_factory=dict)
+    startup: Path | None = None  # command line only: the first configuration of an empty state directory
+
+
+CHOICES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("platform", "role"): ("user-plane", "control-plane"),
+    ("platform", "product"): ("generic", "asr5500", "vpc-di", "vpc-si"),
+    ("policy", "day1"): ("warn", "enforce"),
+}
+
+
+def load(path: Path | None) -> Settings:
+    """The settings of a file; the defaults if ``path`` is None and there is no default file. Raises SettingsFault."""
+    if path is None and not DEFAULT_FILE.exists():
+        return Settings()
+    path = path or DEFAULT_FILE
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except OSError as fault:
+        raise SettingsFault(f"cannot read settings file {path}: {fault.strerror}") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise SettingsFault(f"settings file {path} is not TOML: {fault}") from fault
+    return _settings(tables, path)
+
+
+def _settings(tables: dict[str, Any], path: Path) -> Settings:
+    users = tables.pop("users", {})
+    backend = tables.get("backend", {})
+    options = {key: backend.pop(key) for key in list(backend) if isinstance(backend[key], dict)}
+    settings = _read(Settings, tables, f"{path}:", path.parent)
+    named = {name: _read(User, table, f"{path}: users.{name}", path.parent) for name, table in users.items()}
+    for (table, key), allowed in CHOICES.items():
+        value = getattr(getattr(settings, table), key)
+        if value not in allowed:
+            raise SettingsFault(f"{path}: {table}.{key} is {value!r}, which is none of {', '.join(allowed)}")
+    return replace(settings, users=named, backend=replace(settings.backend, options=options))
+
+
+T = TypeVar("T")
+
+
+def _read(kind: type[T], table: object, where: str, base: Path) -> T:
+    if not isinstance(table, dict):
+        raise SettingsFault(f"{where} must be a table")
+    hints = typing.get_type_hints(kind)
+    known = {item.name.replace("_", "-"): item.name for item in fields(kind)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise SettingsFault(f"{where} unknown key {key!r}{hint}")
+        values[known[key]] = _value(hints[known[key]], value, f"{where} {key}", base)
+    return kind(**values)
+
+
+def _value(hint: Any, value: object, where: str, base: Path) -> object:
+    if is_dataclass(hint):
+        return _read(typing.cast("type[object]", hint), value, where, base)
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    origin = typing.get_origin(options[0])
+    if origin is tuple and isinstance(value, list):
+        return tuple(_value(typing.get_args(options[0])[0], item, where, base) for item in value)
+    if Path in options and isinstance(value, str):
+        return base / value
+    if float in options and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if origin is None and type(value) in options:
+        return value
+    raise SettingsFault(f"{where} has a value of the wrong type: {value!r}")
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """``ADDR:PORT`` or ``[ADDR]:PORT`` -> (address, port). Raises SettingsFault."""
+    address, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535 or not address:
+        raise SettingsFault(f"listen address {text!r} is not ADDR:PORT, such as 127.0.0.1:830 or [::1]:830")
+    return address.removeprefix("[").removesuffix("]"), int(port)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,10 @@ def yanglint() -> Run:
     program = shutil.which("yanglint")
     if program is None:
         lack = "yanglint (Debian package libyang2-tools) is not installed"
-        pytest.fail(lack) if os.environ.get("CI") == "true" else pytest.skip(lack)
-    return lambda *arguments: run(program, "-i", *SEARCH_PATH, *OWN_MODULES, *arguments)
+        if os.environ.get("CI") == "true":
+            pytest.fail(lack)
+        pytest.skip(lack)
+    return partial(run, program, "-i", *SEARCH_PATH, *OWN_MODULES)
 
 
 @pytest.fixture

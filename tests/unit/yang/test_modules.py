@@ -137,9 +137,7 @@ def test_order_is_the_users(schema: Schema, path: str) -> None:
     assert getattr(schema.find(f"{CONTEXT}/{path}"), "user_ordered", None) is True
 
 
-@pytest.mark.parametrize(
-    ("path", "most"), [("ikev2/ikev2-ikesa/transform-set", 6), ("ikev2/payload/transform-set", 4)]
-)
+@pytest.mark.parametrize(("path", "most"), [("ikev2/ikev2-ikesa/transform-set", 6), ("ikev2/payload/transform-set", 4)])
 def test_proposals_keep_their_order_and_number(schema: Schema, path: str, most: int) -> None:
     node = schema.find(f"{IPSEC}:crypto-map/{path}")
     assert isinstance(node, LeafList)

@@ -83,5 +83,7 @@ def test_the_day1_violation_is_one() -> None:
     assert own == ["ipsec-s"]
     assert foreign == "ipsec-d"
     there = f"//context:context[context:name='{foreign}']"
-    [transform_set] = values(running, f"{there}/ipsec:crypto-map[ipsec:name='{name}']//ipsec:payload/ipsec:transform-set")
+    [transform_set] = values(
+        running, f"{there}/ipsec:crypto-map[ipsec:name='{name}']//ipsec:payload/ipsec:transform-set"
+    )
     assert values(running, f"{there}/ipsec:ipsec-transform-set[ipsec:name='{transform_set}']/ipsec:dscp") == ["40"]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-
-from pyang import context, error, repository
 
 from cryptomap.schema.compile import Compiler
 from cryptomap.schema.faults import SchemaFault
 from cryptomap.schema.features import Features
 from cryptomap.schema.library import content_id
 from cryptomap.schema.nodes import Identity, InnerNode, Module, Schema
+from cryptomap.schema.reader import Reader, read
 from cryptomap.schema.sources import Source
 from cryptomap.schema.statements import Statement, argument, module_of, prefixes_in, revision_of
 from cryptomap.schema.type_build import TypeBuilder
@@ -24,24 +22,13 @@ _PREFIXED = re.compile(r"([A-Za-z_][\w.-]*):(?!:)[A-Za-z_*]")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
-class _Texts(repository.Repository):  # type: ignore[misc]
-    """The module files already read, as pyang asks for them."""
-
-    def __init__(self, sources: Iterable[Source]) -> None:
-        super().__init__()
-        self._sources = list(sources)
-
-    def get_modules_and_revisions(self, ctx: object) -> list[tuple[str, str | None, Source]]:
-        return [(source.name, source.revision, source) for source in self._sources]
-
-    def get_module_from_handle(self, handle: Source) -> tuple[str, str, str]:
-        return str(handle.path), handle.format, handle.text
-
-
 def build(names: Sequence[str], sources: Sequence[Source], features: Mapping[str, Collection[str]]) -> Schema:
     """Compile the named modules, found among ``sources``, and what they import. Raises SchemaFault."""
-    loaded = _read(names, sources)
-    modules = _latest(loaded)
+    reader = read(names, sources)
+    modules = _latest(reader.loaded)
+    misnamed = [name for name in names if name not in modules]
+    if misnamed:
+        raise SchemaFault(f"{', '.join(misnamed)}: a submodule cannot be asked for, only its module")
     enabled = Features(modules, features)
     implemented = _implemented(names, modules)
     identities = _identities(implemented, modules, enabled)
@@ -49,7 +36,7 @@ def build(names: Sequence[str], sources: Sequence[Source], features: Mapping[str
     namespaces = {name: str(argument(modules[name], "namespace")) for name in implemented}
     compiler = Compiler(root, TypeBuilder(root, identities, enabled), enabled, namespaces)
     compiler.compile(modules[name] for name in implemented)
-    described = _describe(loaded, modules, implemented, enabled, {str(s.path): s.text for s in sources})
+    described = _describe(reader, modules, implemented, enabled, {str(s.path): s.text for s in sources})
     return Schema(
         root=root,
         modules=described,
@@ -63,34 +50,7 @@ def build(names: Sequence[str], sources: Sequence[Source], features: Mapping[str
     )
 
 
-# ===== reading =====
-
-
-def _read(names: Sequence[str], sources: Sequence[Source]) -> list[Statement]:
-    """All modules and submodules that the names lead to, parsed and expanded."""
-    reader = context.Context(_Texts(sources))
-    nowhere = error.Position("the modules asked for")
-    try:
-        for name in names:
-            reader.search_module(nowhere, name)
-        reader.validate()
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as failure:
-        # pyang stumbles over its own earlier errors now and then; those say more than the exception does.
-        _refuse_errors(reader)
-        raise SchemaFault(f"pyang cannot process {', '.join(names)}: {failure!r}") from failure
-    _refuse_errors(reader)
-    return [statement for statement in reader.modules.values() if statement is not None]
-
-
-def _refuse_errors(reader: context.Context) -> None:
-    faults = [
-        f"{position.ref}, line {position.line}: {error.err_to_str(tag, args)}"
-        for position, tag, args in reader.errors
-        if error.is_error(error.err_level(tag))
-    ]
-    if faults:
-        more = f" (and {len(faults) - 1} more errors)" if len(faults) > 1 else ""
-        raise SchemaFault(" ".join(f"{faults[0]}{more}".split()))
+# ===== modules =====
 
 
 def _latest(loaded: Iterable[Statement]) -> dict[str, Statement]:
@@ -118,12 +78,9 @@ def _implemented(names: Sequence[str], modules: Mapping[str, Statement]) -> list
 
 
 def _modules_needed(module: Statement) -> Iterator[str]:
-    """Modules whose nodes a module, with its submodules, augments, deviates or refers to in XPath."""
-    submodules = [module.i_ctx.get_module(include.arg) for include in module.search("include")]
-    for part in (module, *(submodule for submodule in submodules if submodule is not None)):
-        for statement in part.substmts:
-            if statement.keyword in ("augment", "deviation"):
-                yield from _named_in(statement)
+    """Modules whose nodes a module augments, deviates or refers to in XPath."""
+    for statement in (*module.search("augment"), *module.search("deviation")):
+        yield from _named_in(statement)
     for child in module.i_children:
         yield from _needed_below(child)
     for augment in module.search("augment"):
@@ -188,7 +145,7 @@ def _qualified(identity: Statement) -> str:
 
 
 def _describe(
-    loaded: Sequence[Statement],
+    reader: Reader,
     modules: Mapping[str, Statement],
     implemented: Sequence[str],
     features: Features,
@@ -197,25 +154,38 @@ def _describe(
     """All modules and submodules. An older revision that somebody imports by date stands under ``name@revision``."""
     deviations = _deviations(modules.values())
     described = {}
-    for statement in loaded:
-        name, revision = str(statement.arg), revision_of(statement)
-        belongs_to = argument(statement, "belongs-to")
-        main = modules[belongs_to] if belongs_to else statement
-        is_main = modules.get(name) is statement
-        described[name if is_main or belongs_to else f"{name}@{revision}"] = Module(
+    for statement in reader.loaded:
+        name, revision, reference = str(statement.arg), revision_of(statement), str(statement.pos.ref)
+        is_main = modules[name] is statement
+        submodules = reader.submodules[name] if is_main else []
+        described[name if is_main else f"{name}@{revision}"] = module = Module(
             name=name,
             revision=revision,
-            namespace=argument(main, "namespace") or "",
+            namespace=argument(statement, "namespace") or "",
             prefix=str(statement.i_prefix),
-            source=str(Path(statement.pos.ref)),
+            source=reference,
             implemented=name in implemented and is_main,
             features=features.of(name) if is_main else (),
             deviations=tuple(sorted(deviations.get(name, ()))) if is_main else (),
-            submodules=() if belongs_to else tuple(_submodules(statement)),
-            belongs_to=belongs_to,
-            text=texts.get(statement.pos.ref, ""),
+            submodules=tuple((str(submodule.arg), revision_of(submodule)) for submodule in submodules),
+            text=texts.get(reference, ""),
         )
+        described |= {str(s.arg): _submodule(s, module, texts) for s in submodules}
     return dict(sorted(described.items()))
+
+
+def _submodule(statement: Statement, module: Module, texts: Mapping[str, str]) -> Module:
+    reference = str(statement.pos.ref)
+    return Module(
+        name=str(statement.arg),
+        revision=revision_of(statement),
+        namespace=module.namespace,
+        prefix=argument(statement.search_one("belongs-to"), "prefix") or "",
+        source=reference,
+        implemented=module.implemented,
+        belongs_to=module.name,
+        text=texts.get(reference, ""),
+    )
 
 
 def _deviations(modules: Iterable[Statement]) -> dict[str, set[str]]:
@@ -225,12 +195,6 @@ def _deviations(modules: Iterable[Statement]) -> dict[str, set[str]]:
         for deviation in module.search("deviation"):
             found.setdefault(module_of(deviation.i_target_node), set()).add(module.arg)
     return found
-
-
-def _submodules(module: Statement) -> Iterator[tuple[str, str]]:
-    for include in sorted(module.search("include"), key=lambda statement: str(statement.arg)):
-        submodule = module.i_ctx.get_module(include.arg, argument(include, "revision-date"))
-        yield include.arg, revision_of(submodule)
 
 
 def _unique_prefixes(described: Mapping[str, Module]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from cryptomap.data.validation.dependencies import Dependency, Join, Link, Local, analyse, lists_between
+from cryptomap.data.validation.dependencies import Dependency, Join, Link, analyse, is_exact
 from cryptomap.data.validation.structure import Requirement, requirements_of
 from cryptomap.data.xpath import Compiled, compile_expr, leafref_expr
 from cryptomap.schema import xpath as ast
@@ -239,12 +239,6 @@ def _finding(constraint: Constraint) -> Finding:
     reasons = sorted(
         dependency.node.path
         for dependency in constraint.dependencies
-        if dependency.node.config and not _is_incremental(constraint, dependency.link)
+        if dependency.node.config and not is_exact(dependency, constraint.context)
     )
     return Finding(constraint.kind, constraint.node.path, constraint.text, not reasons, tuple(reasons))
-
-
-def _is_incremental(constraint: Constraint, link: Link) -> bool:
-    if isinstance(link, Local):
-        return not lists_between(link.ancestor, constraint.context)
-    return not lists_between(link.to_context.ancestor, constraint.context)

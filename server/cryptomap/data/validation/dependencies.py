@@ -1,14 +1,16 @@
-"""What an expression looks at, read off its syntax tree once per schema (DESIGN section 4, property 4).
+"""What an expression looks at, read off its syntax tree once per schema.
 
 A commit must find the constraint instances a change can affect without visiting the others. So each expression is run
 over *schema* nodes instead of instances: every schema node D it may look at becomes a :class:`Dependency`, with a link
 that leads from a changed instance of D back to the instances of the constraint's context node S:
 
-``LOCAL``   D and S hang below a common ancestor, and no list lies between that ancestor and S: one context.
-``JOIN``    D lies in a list entry chosen by a key (or value) equal to a leaf X that is found from S: the contexts are
-            the holders of that value, from the value index of X. A leafref is the plainest case (X is S itself).
-``ALL``     D and S share an ancestor, but lists lie between it and S: every S below the ancestor. Correct for every
-            expression, and the answer to whatever is not understood; the compiler reports it.
+local  D and S hang below a common ancestor. The contexts are the instances of S below that ancestor: one, or, if S is
+       in a list below it, all of them. Where D belongs to the ancestor itself, these are just the ones that look at it.
+join   D lies in a list entry chosen by a key (or value) equal to a leaf X that is found from S: the contexts are the
+       holders of that value, from the value index of X. A leafref is the plainest case (X is S itself).
+all    A local link where D, too, is in a list below the common ancestor: every S below the ancestor is evaluated,
+       though few look at this D. Correct for every expression, and the answer to whatever is not understood; the
+       compiler reports it (:func:`is_exact`).
 
 Links may lead to too many contexts (they are evaluated for nothing), never to too few.
 """
@@ -26,7 +28,7 @@ from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode
 from cryptomap.schema.types import InstanceIdentifierType, LeafrefType, Type, UnionType
 from cryptomap.schema.xpath import Expr
 
-__all__ = ["Dependency", "Join", "Link", "Local", "analyse", "chain_of", "key_count", "lists_between"]
+__all__ = ["Dependency", "Join", "Link", "Local", "analyse", "chain_of", "is_exact", "key_count"]
 
 
 @lru_cache(maxsize=65_536)
@@ -178,6 +180,8 @@ class _Analysis:
             nodes = [at]
         for step in expr.steps:
             nodes = _unique([found for node in nodes for found in self._step(step, node)])
+        for node in nodes:
+            self._look_at(node)
         return nodes
 
     def _step(self, step: ast.Step, at: _At) -> list[_At]:
@@ -203,8 +207,6 @@ class _Analysis:
             for predicate in predicates:
                 self._look_at(node)
                 self.value_of(self.visit(predicate, node))
-        for node in nodes:
-            self._look_at(node)
         return nodes
 
     def _join(self, node: _At, outer: Local, predicate: Expr) -> _At | None:
@@ -325,6 +327,10 @@ def _axis(axis: str, at: _At) -> list[_At]:
     return []
 
 
-def lists_between(ancestor: DataNode, node: DataNode) -> bool:
-    """Whether a list (or leaf-list) lies on the way from an ancestor (exclusive) down to a node (inclusive)."""
-    return key_count(node) > key_count(ancestor)
+def is_exact(dependency: Dependency, context: DataNode) -> bool:
+    """Whether the link leads to those contexts only that look at the changed node (and not to all of a list)."""
+    link = dependency.link
+    if isinstance(link, Join):
+        return True
+    shared = key_count(link.ancestor)
+    return key_count(context) == shared or key_count(dependency.node) == shared

@@ -173,8 +173,9 @@ class Run:
                     and self._is_created(link.ancestor, keys[: key_count(link.ancestor)])
                 ):
                     continue  # the contexts were created with it and are evaluated anyway
-                for context in self._contexts(constraint.context, link, keys, old, new):
-                    self._affected[constraint, context] = None
+                for instance in _each_value(node, keys, old, new):
+                    for context in self._contexts(constraint.context, link, instance, old, new):
+                        self._affected[constraint, context] = None
 
     def _is_created(self, node: DataNode, keys: Keys) -> bool:
         """Whether this instance lies within a created subtree."""
@@ -212,6 +213,8 @@ class Run:
 
     def _below(self, ancestor: DataNode, keys: Keys, context: DataNode) -> Iterator[Keys]:
         """The instances of ``context`` below one instance of an ancestor of it (or of the context itself)."""
+        while len(keys) < key_count(ancestor) and ancestor.parent is not None:
+            ancestor = ancestor.parent  # an event of a leaf-list or list as a whole
         shared = keys[: key_count(ancestor)]
         if key_count(context) == len(shared):
             yield shared
@@ -464,6 +467,13 @@ def _values(value: Value | None) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     return value if isinstance(value, tuple) else ()
+
+
+def _each_value(node: DataNode, keys: Keys, old: Value | None, new: Value | None) -> list[Keys]:
+    """An event of a leaf-list concerns each of its values."""
+    if not isinstance(node, LeafList):
+        return [keys]
+    return [(*keys, value) for value in dict.fromkeys((*_values(old), *_values(new)))] or [keys]
 
 
 def _value_keys(node: Leaf | LeafList, keys: Keys, value: str) -> Keys:

@@ -1,4 +1,4 @@
-"""Where does a value stand? The value index of a tree (DESIGN section 4, property 4).
+"""Where does a value stand? The value index of a tree.
 
 For every leaf that a cross-reference starts from (leafrefs, and leafs that key predicates compare with) the index maps
 its values to their holders, so that "who refers to this?" is one look-up. Unique statements use the same map: a value

@@ -1,4 +1,4 @@
-"""Two judges of our modules that are not ours: pyang and yanglint (libyang)."""
+"""The judges of our modules: libyang, by its program yanglint, and our own engine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from lxml import etree
+
+from cryptomap.data.validation import validate
+from cryptomap.data.xml.read import read_config
+from cryptomap.errors import RpcErrors
+from cryptomap.schema.modules import load, own_module_names
+from cryptomap.schema.nodes import Schema
 
 CHECKOUT = Path(__file__).parents[3]
 YANG = CHECKOUT / "yang"
@@ -38,15 +45,37 @@ def yanglint() -> Run:
     return partial(run, program, "-i", *SEARCH_PATH, *OWN_MODULES)
 
 
-@pytest.fixture
-def libyang_verdict(yanglint: Run, tmp_path: Path) -> Verdict:
-    """What libyang says about a configuration, given as XML without the <config> element; empty: it is valid."""
+@pytest.fixture(scope="session")
+def schema() -> Schema:
+    return load(own_module_names())
 
-    def verdict(xml: str) -> str:
+
+class Seal:
+    """Stands in for the vault: every secret gets the same sealed form."""
+
+    def seal(self, path: str, clear: str) -> str:
+        return "$cm1$c2VhbGVk"
+
+    def is_sealed(self, path: str, text: str) -> bool:
+        return text.startswith("$cm1$")
+
+
+@pytest.fixture(params=["libyang", "cryptomap"])
+def verdict(request: pytest.FixtureRequest, schema: Schema, tmp_path: Path) -> Verdict:
+    """What a judge says about a configuration, given as XML without the <config> element; empty: it is valid."""
+
+    def libyang(xml: str) -> str:
         document = tmp_path / "data.xml"
         document.write_text(xml)
-        result = yanglint("-t", "config", str(document))
+        result = request.getfixturevalue("yanglint")("-t", "config", str(document))
         assert bool(result.returncode) == bool(result.stderr), result.stderr
-        return result.stderr
+        return str(result.stderr)
 
-    return verdict
+    def cryptomap(xml: str) -> str:
+        try:
+            validate(schema, read_config(schema, etree.fromstring(f"<config>{xml}</config>"), Seal()), None)
+        except RpcErrors as refusal:
+            return "\n".join(f"{error} [{error.app_tag}]" for error in refusal.errors)
+        return ""
+
+    return libyang if request.param == "libyang" else cryptomap

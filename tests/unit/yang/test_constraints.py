@@ -1,16 +1,18 @@
-"""What the modules themselves refuse, judged by libyang: literal configurations of one context, good and bad.
+"""What the modules themselves refuse: literal configurations of one context, good and bad.
+
+libyang and our own engine have to agree on each.
 
 Each must has at least one case here, named by its error-app-tag.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 
-from cryptomap.schema.modules import load, own_module_names
-from cryptomap.schema.nodes import DataNode
+from cryptomap.schema.nodes import DataNode, Schema
 
 Verdict = Callable[[str], str]
 
@@ -110,18 +112,20 @@ MUSTS: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("tag", "inner", "message"), MUSTS, ids=[f"{n}-{case[0]}" for n, case in enumerate(MUSTS)])
-def test_must_refuses(libyang_verdict: Verdict, tag: str, inner: str, message: str) -> None:
-    assert message in libyang_verdict(contexts(inner))
+def test_must_refuses(verdict: Verdict, tag: str, inner: str, message: str) -> None:
+    said = verdict(contexts(inner))
+    assert message in said
+    assert said.startswith("libyang") or f"[{tag}]" in said
 
 
-def test_every_must_has_a_case() -> None:
+def test_every_must_has_a_case(schema: Schema) -> None:
     """By error-app-tag and message, as the compiled schema has them."""
     musts: set[tuple[str | None, str | None]] = set()
 
     def collect(node: DataNode) -> None:
         musts.update((must.app_tag, must.message) for must in node.musts)
 
-    load(own_module_names()).walk(collect)
+    schema.walk(collect)
     untested = [must for must in musts if not any(tag == must[0] and text in str(must[1]) for tag, _, text in MUSTS)]
     unknown = [
         (tag, text) for tag, _, text in MUSTS if not any(tag == must[0] and text in str(must[1]) for must in musts)
@@ -136,10 +140,10 @@ PROTECTED = (
 )
 
 TYPES_AND_REFERENCES: list[tuple[str, str, str]] = [
-    # what is refused, configuration, part of what libyang says
+    # what is refused, configuration, part of what both say
     ("missing access list", ACL_MAP, "match-address"),
     ("missing crypto map", INTERFACE.format(""), "crypto-map"),
-    ("crypto map of another context", IKEV2_MAP.format("") + PROTECTED.format("c", "n"), "protected-by/crypto-map"),
+    ("crypto map that the named context lacks", IKEV2_MAP.format("") + PROTECTED.format("c", "n"), "protected-by"),
     ("context that does not exist", IKEV2_MAP.format("") + PROTECTED.format("d", "m"), "protected-by"),
     ("missing IPsec transform set", PAYLOAD.format("<transform-set>x</transform-set>"), "transform-set"),
     (
@@ -150,7 +154,7 @@ TYPES_AND_REFERENCES: list[tuple[str, str, str]] = [
     (
         "missing table",
         "<associate-l2-mapping-table qos><name>t</name></associate-l2-mapping-table>",
-        "associate-l2-mapping-table/name",
+        "associate-l2-mapping-table",
     ),
     ("map without a type", MAP.format(""), "type"),
     ("DSCP in hex", TRANSFORM.format("<dscp>0x28</dscp>"), "0x28"),
@@ -178,8 +182,8 @@ TYPES_AND_REFERENCES: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize(
     ("inner", "said"), [case[1:] for case in TYPES_AND_REFERENCES], ids=[case[0] for case in TYPES_AND_REFERENCES]
 )
-def test_type_or_reference_refuses(libyang_verdict: Verdict, inner: str, said: str) -> None:
-    assert said in libyang_verdict(contexts(inner))
+def test_type_or_reference_refuses(verdict: Verdict, inner: str, said: str) -> None:
+    assert said in verdict(contexts(inner))
 
 
 def proposals(count: int) -> str:
@@ -227,33 +231,33 @@ ACCEPTED: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize("inner", [case[1] for case in ACCEPTED], ids=[case[0] for case in ACCEPTED])
-def test_accepted(libyang_verdict: Verdict, inner: str) -> None:
-    assert libyang_verdict(contexts(inner)) == ""
+def test_accepted(verdict: Verdict, inner: str) -> None:
+    assert verdict(contexts(inner)) == ""
 
 
-def test_five_proposals_are_too_many(libyang_verdict: Verdict) -> None:
-    assert "transform-set" in libyang_verdict(contexts(proposals(5)))
+def test_five_proposals_are_too_many(verdict: Verdict) -> None:
+    assert "transform-set" in verdict(contexts(proposals(5)))
 
 
-def test_application_may_name_a_map_of_another_context(libyang_verdict: Verdict) -> None:
+def test_application_may_name_a_map_of_another_context(verdict: Verdict) -> None:
     """The Day-1 violation can be expressed: refusing it is a commit rule."""
     other = contexts(IKEV2_MAP.format("")).replace("<name>c</name>", "<name>d</name>")
     own = contexts(PROTECTED.format("d", "m"))
     both = other.replace("</contexts>", "") + own[own.index("<context>") :]
-    assert libyang_verdict(both) == ""
+    assert verdict(both) == ""
 
 
 TABLE = '<qos xmlns="urn:cryptomap:yang:cryptomap-qos"><l2-mapping-table><name>{}</name></l2-mapping-table></qos>'
 
 
 @pytest.mark.parametrize("name", ["l2Marktable", "1", "t" * 80, "edge_a-1.b"])
-def test_l2_table_name(libyang_verdict: Verdict, name: str) -> None:
-    assert libyang_verdict(TABLE.format(name)) == ""
+def test_l2_table_name(verdict: Verdict, name: str) -> None:
+    assert verdict(TABLE.format(name)) == ""
 
 
 @pytest.mark.parametrize("name", ["system-default", "", "t" * 81, "two words", "-t"])
-def test_bad_l2_table_name(libyang_verdict: Verdict, name: str) -> None:
-    assert "name" in libyang_verdict(TABLE.format(name))
+def test_bad_l2_table_name(verdict: Verdict, name: str) -> None:
+    assert "name" in verdict(TABLE.format(name))
 
 
 @pytest.mark.parametrize(
@@ -265,6 +269,6 @@ def test_bad_l2_table_name(libyang_verdict: Verdict, name: str) -> None:
         ("<cos>0</cos><color>0</color><mpls-tc>8</mpls-tc>", "8"),
     ],
 )
-def test_l2_row_out_of_range(libyang_verdict: Verdict, row: str, said: str) -> None:
+def test_l2_row_out_of_range(verdict: Verdict, row: str, said: str) -> None:
     table = TABLE.replace("</name>", f"</name><internal-priority>{row}</internal-priority>").format("t")
-    assert f'"{said}"' in libyang_verdict(table)
+    assert re.search(f"[\"']{said}[\"']", verdict(table))

@@ -18,11 +18,6 @@ CONTEXT = "/cryptomap-context:contexts/context"
 IPSEC = f"{CONTEXT}/cryptomap-ipsec"
 
 
-@pytest.fixture(scope="module")
-def schema() -> Schema:
-    return load(own_module_names())
-
-
 def nodes(schema: Schema) -> list[DataNode]:
     found: list[DataNode] = []
     schema.walk(found.append)

@@ -34,8 +34,8 @@ def values(config: etree._Element, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["seed.xml", "seed-ipsec.xml", "seed-qos.xml"])
-def test_libyang_takes_it(libyang_verdict: Callable[[str], str], name: str) -> None:
-    assert libyang_verdict(content(sample(name))) == ""
+def test_it_is_valid(verdict: Callable[[str], str], name: str) -> None:
+    assert verdict(content(sample(name))) == ""
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.glob("*.xml")))

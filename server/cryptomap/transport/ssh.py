@@ -1,0 +1,326 @@
+"""NETCONF over SSH (RFC 6242): a server that offers the subsystem ``netconf`` and nothing else.
+
+Everything asyncssh could do besides is refused: shell, commands, SFTP, other subsystems, terminals, environment that
+matters, forwarding of ports, sockets, agents and X11, tunnel devices, compression. asyncssh closes a connection that
+opens a channel before it has logged in, and negotiates strict key exchange with each client that knows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import asyncssh
+from asyncssh.kex import get_kex_algs
+
+from cryptomap.transport.accounts import Accounts
+from cryptomap.transport.gate import Gate, Limits
+from cryptomap.transport.peer import Peer, PeerLost
+
+__all__ = ["SshListener"]
+
+_logger = logging.getLogger(__name__)
+
+_SUBSYSTEM: Final = "netconf"
+_TRANSPORT: Final = "netconf-ssh"
+_STOP_TIMEOUT: Final = 5.0
+_KEY_EXCHANGES: Final = (
+    "mlkem768x25519-sha256",
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "diffie-hellman-group16-sha512",
+    "diffie-hellman-group18-sha512",
+)
+_CIPHERS: Final = (
+    "chacha20-poly1305@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-gcm@openssh.com",
+    "aes256-ctr",
+    "aes192-ctr",
+    "aes128-ctr",
+)
+_MACS: Final = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com")
+_SIGNATURES: Final = (
+    "ssh-ed25519",
+    "sk-ssh-ed25519@openssh.com",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "rsa-sha2-256",
+    "rsa-sha2-512",
+)
+
+OnPeer = Callable[[Peer], Awaitable[None]]
+
+
+class SshListener:
+    """Accepts clients and calls ``on_peer`` once for each session; when that returns or fails, the session is closed.
+
+    ``accounts`` may be replaced while running: it counts for the next login.
+    """
+
+    def __init__(
+        self, on_peer: OnPeer, *, accounts: Accounts, host_key: asyncssh.SSHKey, limits: Limits | None = None
+    ) -> None:
+        self.accounts = accounts
+        self.limits = limits or Limits()
+        self.gate = Gate(self.limits)
+        self._on_peer = on_peer
+        self._host_key = host_key
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+        self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Listen and return the address and port in use (``port`` 0 picks one); OSError if that is not possible."""
+        self._acceptor = await asyncssh.listen(
+            host,
+            port,
+            server_factory=lambda: _Connection(self),
+            server_host_keys=[self._host_key],
+            server_version="cryptomap",
+            authorized_client_keys=None,
+            host_based_auth=False,
+            gss_host=None,
+            allow_pty=False,
+            line_editor=False,
+            x11_forwarding=False,
+            agent_forwarding=False,
+            allow_scp=False,
+            encoding=None,
+            compression_algs=["none"],
+            kex_algs=[name for name in _KEY_EXCHANGES if name.encode() in get_kex_algs()],
+            encryption_algs=_CIPHERS,
+            mac_algs=_MACS,
+            signature_algs=_SIGNATURES,
+            login_timeout=self.limits.login_grace,
+            keepalive_interval=self.limits.keepalive,
+            keepalive_count_max=3,
+        )
+        address = self._acceptor.sockets[0].getsockname()
+        return address[0], address[1]
+
+    async def stop(self) -> None:
+        """Accept nothing more, let sessions end for 5 s, then end them and close all connections."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_STOP_TIMEOUT)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for connection in tuple(self._connections):
+            connection.disconnect(asyncssh.DISC_BY_APPLICATION, "the server is stopping")
+            await connection.wait_closed()
+        if self._acceptor is not None:
+            await self._acceptor.wait_closed()
+
+    def connection_made(self, connection: asyncssh.SSHServerConnection) -> None:
+        self._connections.add(connection)
+
+    def connection_lost(self, connection: asyncssh.SSHServerConnection) -> None:
+        self._connections.discard(connection)
+
+    def serve(self, peer: Peer) -> None:
+        """Run ``on_peer`` in a task of its own."""
+        task = asyncio.create_task(self._serve(peer), name=str(peer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, peer: Peer) -> None:
+        try:
+            await self._on_peer(peer)
+        except PeerLost as error:
+            _logger.info("%s: %s", peer, error)
+        except Exception:
+            _logger.exception("%s: the session failed", peer)
+        finally:
+            await peer.close("the session has ended")
+
+
+class _Connection(asyncssh.SSHServer):
+    """One TCP connection: caps, authentication, and which channels it may open."""
+
+    def __init__(self, listener: SshListener) -> None:
+        self._listener = listener
+        self._counted = False
+        self._refusals = 0
+        self._sessions: set[_Session] = set()
+        self._idle: asyncio.TimerHandle | None = None
+        self.user = ""
+        self.address = ""
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._conn = conn
+        self.address = str(conn.get_extra_info("peername")[0])
+        self._listener.connection_made(conn)
+        refusal = self._listener.gate.enter_connection()
+        self._counted = refusal is None
+        if refusal is not None:
+            _logger.warning("%s: refused: %s", self.address, refusal)
+            # Only after asyncssh has sent its version line can the client read a reason.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(conn.disconnect, asyncssh.DISC_TOO_MANY_CONNECTIONS, refusal)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._listener.connection_lost(self._conn)
+        self._leave_gate()
+        for session in tuple(self._sessions):  # those whose channel never came to be
+            self.session_ended(session)
+        self._stop_idling()
+        if exc is not None:
+            _logger.info("%s: connection lost: %s", self.address, exc)
+
+    # ===== authentication =====
+
+    def begin_auth(self, username: str) -> bool:
+        self.user = username
+        return True
+
+    def auth_completed(self) -> None:
+        _logger.info("%s: %s logged in", self.address, self.user)
+        self._leave_gate()
+        self._start_idling()
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return self._listener.accounts.has_passwords
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return self._judged(self._listener.accounts.accepts_key(username, key, self.address), "key")
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        return self._judged(await self._listener.accounts.accepts_password(username, password), "password")
+
+    def _judged(self, accepted: bool, what: str) -> bool:
+        if not accepted:
+            self._refusals += 1
+            _logger.warning("%s: %s of user %s refused", self.address, what, self.user)
+            if self._refusals >= self._listener.limits.auth_tries:
+                reason = f"too many authentication failures ({self._refusals})"
+                raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, reason)
+        return accepted
+
+    def _leave_gate(self) -> None:
+        if self._counted:
+            self._counted = False
+            self._listener.gate.leave_connection()
+
+    # ===== channels =====
+
+    def session_requested(self) -> _Session:
+        refusal = self._listener.gate.enter_session(self.user, self.address)
+        if refusal is not None:
+            _logger.warning("%s: session of %s refused: %s", self.address, self.user, refusal)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, refusal)
+        self._stop_idling()
+        session = _Session(self._listener, self)
+        self._sessions.add(session)
+        return session
+
+    def session_ended(self, session: _Session) -> None:
+        if session in self._sessions:
+            self._sessions.remove(session)
+            self._listener.gate.leave_session(self.user, self.address)
+            if not self._sessions:
+                self._start_idling()
+
+    def _start_idling(self) -> None:
+        """Log-in is not a place to stay: a connection without a session is closed after the login grace."""
+        grace = self._listener.limits.login_grace
+        if grace:
+            loop = asyncio.get_running_loop()
+            reason = "no session was opened"
+            self._idle = loop.call_later(grace, self._conn.disconnect, asyncssh.DISC_BY_APPLICATION, reason)
+
+    def _stop_idling(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+
+class _Session(asyncssh.SSHServerSession[bytes]):
+    """One channel: waits for the subsystem request, then is the transport of one peer."""
+
+    def __init__(self, listener: SshListener, connection: _Connection) -> None:
+        self._listener = listener
+        self._connection = connection
+        self._peer: Peer | None = None
+        self._grace: asyncio.TimerHandle | None = None
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._chan = chan
+        grace = self._listener.limits.login_grace
+        if grace:
+            self._grace = asyncio.get_running_loop().call_later(grace, chan.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_grace()
+        self._connection.session_ended(self)
+        if self._peer is not None:
+            self._peer.connection_lost(exc)
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        return subsystem == _SUBSYSTEM
+
+    def session_started(self) -> None:
+        self._stop_grace()
+        self._peer = Peer(
+            _SshChannel(self._chan),
+            user=self._connection.user,
+            address=self._connection.address,
+            transport=_TRANSPORT,
+            slow_reader_timeout=self._listener.limits.slow_reader_timeout,
+        )
+        self._listener.serve(self._peer)
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if self._peer is not None and datatype is None:
+            self._peer.data_received(data)
+
+    def eof_received(self) -> bool:
+        if self._peer is not None:
+            self._peer.eof_received()
+        return True
+
+    def pause_writing(self) -> None:
+        if self._peer is not None:
+            self._peer.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._peer is not None:
+            self._peer.resume_writing()
+
+    def _stop_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+
+
+class _SshChannel:
+    """An asyncssh channel as a peer sees it."""
+
+    def __init__(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._chan = chan
+        chan.set_write_buffer_limits(high=131072)
+
+    def write(self, data: bytes) -> None:
+        if not self._chan.is_closing():
+            self._chan.write(data)
+
+    def pause_reading(self) -> None:
+        self._chan.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._chan.resume_reading()
+
+    def close(self) -> None:
+        self._chan.exit(0)
+
+    def abort(self) -> None:
+        self._chan.abort()

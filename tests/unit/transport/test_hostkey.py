@@ -1,0 +1,42 @@
+"""The host key: made once, 0600, kept; what is wrong with a file is said with its name."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from cryptomap.transport import HostKeyFault, load_host_key
+
+
+def test_made_on_first_start_and_kept(tmp_path):
+    directory = tmp_path / "state" / "ssh"
+    key = load_host_key(directory)
+    path = directory / "ssh_host_ed25519_key"
+    assert key.get_algorithm() == "ssh-ed25519"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert directory.stat().st_mode & 0o077 == 0
+    assert load_host_key(directory).export_public_key() == key.export_public_key()
+    assert path.with_suffix(".pub").read_bytes() == key.export_public_key()
+    assert sorted(os.listdir(directory)) == ["ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"]
+
+
+def test_readable_by_others_is_refused(tmp_path):
+    load_host_key(tmp_path)
+    (tmp_path / "ssh_host_ed25519_key").chmod(0o640)
+    with pytest.raises(HostKeyFault, match="ssh_host_ed25519_key: others may read"):
+        load_host_key(tmp_path)
+
+
+def test_no_key_is_refused(tmp_path):
+    path = tmp_path / "ssh_host_ed25519_key"
+    path.write_text("nonsense")
+    path.chmod(0o600)
+    with pytest.raises(HostKeyFault, match="not a private key"):
+        load_host_key(tmp_path)
+
+
+def test_a_directory_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HostKeyFault, match="file"):
+        load_host_key(tmp_path / "file" / "ssh")

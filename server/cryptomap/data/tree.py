@@ -1,4 +1,4 @@
-"""Immutable instance trees (DESIGN section 4).
+"""Immutable instance trees.
 
 A :class:`Node` is a container, a list entry or the root: its schema node and one slot per schema child. What a slot
 holds depends on the schema child:
@@ -24,8 +24,9 @@ diff and no order.
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias, Union
 
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, ListNode
@@ -36,16 +37,20 @@ __all__ = [
     "Entries",
     "Key",
     "KeylessEntries",
+    "LazyEntries",
     "Node",
     "Path",
     "SortedEntries",
     "Step",
+    "StoredEntries",
     "UserEntries",
     "Value",
+    "entries_like",
     "entries_of",
     "key_from_text",
     "key_of",
     "key_text",
+    "reuse",
 ]
 
 KeyPart: TypeAlias = str | int
@@ -117,7 +122,7 @@ class Node:
     def entries(self, name: str) -> Entries:
         """The entries of the list of that name; an empty collection when it is absent."""
         value = self[name]
-        return value if isinstance(value, (SortedEntries, UserEntries, KeylessEntries)) else NO_ENTRIES
+        return value if isinstance(value, EntriesTypes) else NO_ENTRIES
 
     def values(self, name: str) -> tuple[str, ...]:
         """The values of the leaf-list of that name; empty when it is absent."""
@@ -175,8 +180,8 @@ class SortedEntries:
         return cls(tuple(_chunks(sorted(entries.items(), key=_first))))
 
     def get(self, key: Key) -> Node | None:
-        chunk = self.chunks[max(bisect_right(self._firsts, key) - 1, 0)]  # type: ignore[type-var]
-        at = bisect_left(chunk.keys, key)  # type: ignore[type-var]
+        chunk = self.chunks[max(bisect_right(self._firsts, key) - 1, 0)]
+        at = bisect_left(chunk.keys, key)
         return chunk.nodes[at] if at < len(chunk.keys) and chunk.keys[at] == key else None
 
     def __len__(self) -> int:
@@ -198,7 +203,7 @@ class SortedEntries:
         was. Costs the chunks touched, not the length of the list."""
         touched: dict[int, dict[Key, Node | None]] = {}
         for key, node in changes.items():
-            at = max(bisect_right(self._firsts, key) - 1, 0)  # type: ignore[type-var]
+            at = max(bisect_right(self._firsts, key) - 1, 0)
             touched.setdefault(at, {})[key] = node
         chunks: list[Chunk] = []
         done = 0
@@ -223,7 +228,7 @@ class SortedEntries:
         new_chunks = {id(chunk) for chunk in new.chunks}
         before = {k: n for c in self.chunks if id(c) not in new_chunks for k, n in zip(c.keys, c.nodes, strict=True)}
         after = {k: n for c in new.chunks if id(c) not in old_chunks for k, n in zip(c.keys, c.nodes, strict=True)}
-        for key in sorted(before.keys() | after.keys()):  # type: ignore[type-var]
+        for key in sorted(before.keys() | after.keys()):
             old_node, new_node = before.get(key), after.get(key)
             if old_node is not new_node:
                 yield key, old_node, new_node
@@ -271,7 +276,7 @@ def _update_chunk(chunk: Chunk, changes: Mapping[Key, Node | None]) -> list[Chun
 
 def _update_one(chunk: Chunk, key: Key, node: Node | None) -> list[Chunk]:
     keys, nodes = chunk.keys, chunk.nodes
-    at = bisect_left(keys, key)  # type: ignore[type-var]
+    at = bisect_left(keys, key)
     found = at < len(keys) and keys[at] == key
     if (nodes[at] if found else None) is node:
         return [chunk]
@@ -361,15 +366,93 @@ class KeylessEntries:
     __hash__ = None  # type: ignore[assignment]
 
 
-Entries: TypeAlias = SortedEntries | UserEntries | KeylessEntries
+class LazyEntries:
+    """The entries of a list as one reply shows them: made from the stored ones when they are reached, and not kept.
+
+    ``make`` gives an entry as it is to be shown, or ``None`` to leave it out. Such entries stand in trees that a view
+    or a filter makes for one reader, never in a datastore."""
+
+    __slots__ = ("_base", "_make")
+
+    def __init__(self, base: StoredEntries, make: Callable[[Key, Node], Node | None]) -> None:
+        self._base = base
+        self._make = make
+
+    def get(self, key: Key) -> Node | None:
+        stored = self._base.get(key)
+        return None if stored is None else self._make(key, stored)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.items())
+
+    def __contains__(self, key: Key) -> bool:
+        return self.get(key) is not None
+
+    def items(self) -> Iterator[tuple[Key, Node]]:
+        make = self._make
+        for key, stored in self._base.items():
+            entry = make(key, stored)
+            if entry is not None:
+                yield key, entry
+
+    def nodes(self) -> Iterator[Node]:
+        return (entry for _, entry in self.items())
+
+    def settle(self) -> StoredEntries | None:
+        """The same entries, made once and kept; ``None`` if there are none."""
+        return entries_like(self._base, dict(self.items()))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self.settle() == (other.settle() if isinstance(other, LazyEntries) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+StoredEntries: TypeAlias = SortedEntries | UserEntries | KeylessEntries
+Entries: TypeAlias = StoredEntries | LazyEntries
+EntriesTypes = (SortedEntries, UserEntries, KeylessEntries, LazyEntries)
 NO_ENTRIES: Entries = KeylessEntries(())
 
 
-def entries_of(schema: ListNode, entries: Mapping[Key, Node]) -> Entries | None:
+def entries_of(schema: ListNode, entries: Mapping[Key, Node]) -> StoredEntries | None:
     """The right kind of entries for a keyed list, from a mapping in document order; ``None`` if it is empty."""
     if not entries:
         return None
     return UserEntries(entries) if schema.user_ordered else SortedEntries.build(entries)
+
+
+def entries_like(base: StoredEntries, entries: Mapping[Key, Node]) -> StoredEntries | None:
+    """Entries of the same kind as ``base``; ``None`` if there are none."""
+    if not entries:
+        return None
+    if isinstance(base, SortedEntries):
+        return SortedEntries.build(entries)
+    return UserEntries(entries) if isinstance(base, UserEntries) else KeylessEntries(entries.values())
+
+
+def reuse(old: Value | None, new: Value | None) -> Value | None:
+    """``new`` with all that is equal to ``old`` in the same place taken from there, so that "the same object" goes on
+    to mean "nothing changed" after something was replaced by nearly the same."""
+    if old is None or new is None or old is new:
+        return new
+    if isinstance(old, Node) and isinstance(new, Node):
+        if old.schema is not new.schema:
+            return new
+        slots = tuple(map(reuse, old.slots, new.slots))
+        return old if all(map(operator.is_, slots, old.slots)) else Node(new.schema, slots)
+    if isinstance(old, SortedEntries) and isinstance(new, SortedEntries):
+        return old.replace({key: _reuse_entry(before, after) for key, before, after in old.differences(new)})
+    if isinstance(old, UserEntries) and isinstance(new, UserEntries):
+        entries = {key: _reuse_entry(old.get(key), entry) or entry for key, entry in new.items()}
+        same = old.keys() == tuple(entries) and all(map(operator.is_, old.nodes(), entries.values()))
+        return old if same else UserEntries(entries)
+    return old if old == new else new
+
+
+def _reuse_entry(old: Node | None, new: Node | None) -> Node | None:
+    entry = reuse(old, new)
+    assert entry is None or isinstance(entry, Node)
+    return entry
 
 
 def key_of(entry: Node) -> Key:

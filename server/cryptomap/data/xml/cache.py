@@ -1,0 +1,67 @@
+"""A bounded memory for serialised list entries, so that a full read of an unchanged configuration is a copy of bytes.
+
+The bytes hang on the (immutable) chunk they were made from and die with it; this only keeps the total in bounds by
+dropping those not used for longest.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+
+from cryptomap.data.tree import Chunk
+
+__all__ = ["XmlCache", "cache"]
+
+DEFAULT_BYTES = 256 * 1024 * 1024
+
+
+class XmlCache:
+    """Keeps at most ``limit`` bytes of XML on chunks; least recently used first out. Safe to use from threads."""
+
+    def __init__(self, limit: int = DEFAULT_BYTES) -> None:
+        self.limit = limit
+        self.size = 0
+        self._kept: OrderedDict[weakref.ref[Chunk], int] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def get(self, chunk: Chunk) -> bytes | None:
+        xml = chunk.xml
+        if xml is not None:
+            with self._lock:
+                reference = weakref.ref(chunk, self._forget)
+                if reference in self._kept:
+                    self._kept.move_to_end(reference)
+        return xml
+
+    def put(self, chunk: Chunk, xml: bytes) -> None:
+        with self._lock:
+            if chunk.xml is not None or len(xml) > self.limit:
+                return
+            chunk.xml = xml
+            self._kept[weakref.ref(chunk, self._forget)] = len(xml)
+            self.size += len(xml)
+            self._shrink()
+
+    def resize(self, limit: int) -> None:
+        """Set the limit in bytes; 0 turns the cache off."""
+        with self._lock:
+            self.limit = limit
+            self._shrink()
+
+    def _shrink(self) -> None:
+        while self.size > self.limit:
+            reference, size = self._kept.popitem(last=False)
+            self.size -= size
+            chunk = reference()
+            if chunk is not None:
+                chunk.xml = None
+
+    def _forget(self, reference: weakref.ref[Chunk]) -> None:
+        with self._lock:
+            self.size -= self._kept.pop(reference, 0)
+
+
+cache = XmlCache()
+"""The cache of this process."""

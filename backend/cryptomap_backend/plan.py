@@ -15,7 +15,7 @@ from typing import TypeAlias
 from cryptomap_backend.change import Change
 from cryptomap_backend.intent import Child, EspProposal, L2Marking, Responder, Tunnel, TunnelId, TunnelKind
 
-__all__ = ["Effect", "EffectKind", "Live", "Plan", "Step", "effect_of", "make_plan"]
+__all__ = ["Effect", "EffectKind", "Live", "Plan", "Step", "effect_of", "make_plan", "negotiated"]
 
 Live: TypeAlias = Callable[[TunnelId], int]
 """How many child SAs of a tunnel are established now; 0 for an unknown one."""
@@ -184,7 +184,7 @@ def _child_causes(old: Tunnel, new: Tunnel) -> Iterator[Cause]:
 def _payload_causes(old: Child, new: Child, manual: bool) -> Iterator[Cause]:
     if old.family != new.family:
         yield EffectKind.REKEY, f"the family of payload {new.name} changes"
-    if _negotiated(old) != _negotiated(new):
+    if negotiated(old) != negotiated(new):
         kind = EffectKind.RE_ESTABLISH if manual else EffectKind.REKEY
         yield kind, f"the transform sets of payload {new.name} change"
     elif old.proposals != new.proposals:
@@ -194,6 +194,6 @@ def _payload_causes(old: Child, new: Child, manual: bool) -> Iterator[Cause]:
             yield EffectKind.UPDATE, f"the {name.replace('_', ' ')} of payload {new.name} changes"
 
 
-def _negotiated(child: Child) -> list[tuple[object, ...]]:
-    """The proposals as the peer sees them: without our DSCP."""
+def negotiated(child: Child) -> list[tuple[object, ...]]:
+    """The proposals of a payload as the peer sees them: without our DSCP. Equal = no need to renegotiate."""
     return [tuple(getattr(proposal, name) for name in _PROPOSAL_FIELDS) for proposal in child.proposals]

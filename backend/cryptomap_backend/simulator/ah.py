@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 from hmac import compare_digest
 
-from cryptomap_backend.intent import Mode
+from cryptomap_backend.intent import DfBit, Mode
 from cryptomap_backend.simulator import packet as ip
 from cryptomap_backend.simulator.esp import DecapsulationFault, Failure, Sa, inner_packet, outer_header
 from cryptomap_backend.simulator.primitives import icv
@@ -16,7 +16,7 @@ __all__ = ["decapsulate", "encapsulate"]
 FIXED = 12
 
 
-def encapsulate(sa: Sa, inner: bytes, dscp: int | None) -> bytes:
+def encapsulate(sa: Sa, inner: bytes, dscp: int | None = None, df_bit: DfBit = DfBit.COPY) -> bytes:
     """The AH packet for ``inner``. Raises Failure, PacketFault."""
     facts = ip.read(inner)
     sequence = sa.next_sequence()
@@ -29,7 +29,7 @@ def encapsulate(sa: Sa, inner: bytes, dscp: int | None) -> bytes:
     else:
         payload, next_header = inner, ip.IPV4_IN_IP if facts.version == 4 else ip.IPV6_IN_IP
         length = _size(sa, sa.source.version) + len(payload)
-        head = outer_header(sa, facts, dscp, length)
+        head = outer_header(sa, facts, length, dscp, df_bit)
     header = _ah_header(sa, head[0] >> 4, next_header, sequence)
     check = _check(sa, head, header, payload)
     return head + header[:FIXED] + check + header[FIXED + len(check) :] + payload

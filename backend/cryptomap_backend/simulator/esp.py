@@ -82,7 +82,6 @@ class Sa:
     integrity: Integrity = INTEGRITY["sha1-96"]
     protocol: int = ip.ESP
     mode: Mode = Mode.TUNNEL
-    df_bit: DfBit = DfBit.COPY
     sequence: int = 0
     window: ReplayWindow = field(default_factory=ReplayWindow)
 
@@ -94,7 +93,7 @@ class Sa:
         return self.sequence
 
 
-def encapsulate(sa: Sa, inner: bytes, dscp: int | None, random: Random) -> bytes:
+def encapsulate(sa: Sa, inner: bytes, random: Random, dscp: int | None = None, df_bit: DfBit = DfBit.COPY) -> bytes:
     """The ESP packet for ``inner``; ``dscp`` is the SA's applied DSCP. Raises Failure, PacketFault."""
     facts = ip.read(inner)
     if sa.mode is Mode.TRANSPORT:
@@ -102,7 +101,7 @@ def encapsulate(sa: Sa, inner: bytes, dscp: int | None, random: Random) -> bytes
         body = _seal(sa, payload, next_header, random)
         return ip.with_protocol(head, facts, ip.ESP, len(body)) + body
     body = _seal(sa, inner, ip.IPV4_IN_IP if facts.version == 4 else ip.IPV6_IN_IP, random)
-    return outer_header(sa, facts, dscp, len(body)) + body
+    return outer_header(sa, facts, len(body), dscp, df_bit) + body
 
 
 def decapsulate(sa: Sa, outer: bytes) -> bytes:
@@ -114,9 +113,9 @@ def decapsulate(sa: Sa, outer: bytes) -> bytes:
     return inner_packet(plain, facts.tos)
 
 
-def outer_header(sa: Sa, inner: ip.Facts, dscp: int | None, length: int) -> bytes:
+def outer_header(sa: Sa, inner: ip.Facts, length: int, dscp: int | None, df_bit: DfBit) -> bytes:
     """The tunnel-mode outer header over ``length`` bytes: marking, don't-fragment bit, identification."""
-    df = inner.dont_fragment if sa.df_bit is DfBit.COPY else sa.df_bit is DfBit.SET
+    df = inner.dont_fragment if df_bit is DfBit.COPY else df_bit is DfBit.SET
     tos = marking.decide_dscp(inner.tos, dscp).tos
     return ip.build_header(sa.source, sa.destination, sa.protocol, length, tos, df=df, ident=sa.sequence)
 

@@ -100,13 +100,14 @@ class Compiler:
                 notification = self._notification(statement, parent, scope)
                 parent.notifications[notification.tag] = notification
             elif statement.keyword == "choice":
-                branches.append(self._branch(statement, parent, scope, nodes))
+                branches += self._branch(statement, parent, scope, nodes)
             else:
                 nodes.append(self._data_node(statement, parent, scope))
         self._settle(parent, nodes, branches, keys)
 
-    def _branch(self, statement: Statement, parent: InnerNode, scope: _Scope, nodes: list[DataNode]) -> _Branch:
-        """Compile a choice; its nodes, at any depth, also join ``nodes``, those of the parent."""
+    def _branch(self, statement: Statement, parent: InnerNode, scope: _Scope, nodes: list[DataNode]) -> list[_Branch]:
+        """Compile a choice; its nodes, at any depth, also join ``nodes``, those of the parent. A case without nodes,
+        and a choice without cases, cannot be told from none at all: then the answer is empty."""
         scope = self._inside(statement, parent, scope)
         branch = _Branch(statement, scope.whens)
         for case in filter(self._is_present, statement.i_children):
@@ -115,12 +116,13 @@ class Compiler:
             nested: list[_Branch] = []
             for child in filter(self._is_present, case.i_children):
                 if child.keyword == "choice":
-                    nested.append(self._branch(child, parent, inner, nodes))
+                    nested += self._branch(child, parent, inner, nodes)
                 else:
                     own.append(self._data_node(child, parent, inner))
                     nodes.append(own[-1])
-            branch.cases.append((case.arg, own, nested))
-        return branch
+            if own or nested:
+                branch.cases.append((case.arg, own, nested))
+        return [branch] if branch.cases else []
 
     def _inside(self, statement: Statement, parent: InnerNode, scope: _Scope) -> _Scope:
         """The scope of what stands in a choice or case: config and whens of either count for it."""

@@ -63,5 +63,5 @@ def load_sources(
     # pyang takes a tenth of a second to import; a server that finds its schema in the cache never needs it.
     from cryptomap.schema import build
 
-    wanted = [*names, *(source.name for source in users if not source.is_submodule)]
+    wanted = [*names, *sorted(source.name for source in users if not source.is_submodule)]
     return build.build(list(dict.fromkeys(wanted)), [*users, *others], features or {})

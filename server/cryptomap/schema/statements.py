@@ -29,7 +29,7 @@ Statement: TypeAlias = Any
 
 def fault(statement: Statement, message: str) -> SchemaFault:
     """A SchemaFault at the place a statement stands."""
-    return SchemaFault(f"{statement.pos.ref}, line {statement.pos.line}: {message}")
+    return SchemaFault(" ".join(f"{statement.pos.ref}, line {statement.pos.line}: {message}".split()))
 
 
 def argument(statement: Statement, keyword: str | tuple[str, str]) -> str | None:

@@ -92,7 +92,8 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class User:
     """``[users.NAME]``. ``authorized_keys`` is a file in OpenSSH's format, ``keys`` the same lines inline.
-    ``password_hash`` is a bcrypt hash; without one the user has no password. Access control does not bind a
+    ``password_hash`` is a scrypt hash (``python -m cryptomap.transport.passwords`` makes one);
+    without one the user has no password. Access control does not bind a
     ``recovery`` user."""
 
     authorized_keys: Path | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -146,3 +147,7 @@ def put(datastores: Datastores, inner: str, origin: Origin = ALICE) -> None:
 def commit_mtu(datastores: Datastores, value: int, name: str = "eth0", origin: Origin = ALICE) -> None:
     put(datastores, interface(name, f"<mtu>{value}</mtu>"), origin)
     datastores.commit(origin)
+
+
+Open = Callable[..., Datastores]
+"""Opens the state directory of a test, again if need be: a clean restart. Takes the options of Datastores."""

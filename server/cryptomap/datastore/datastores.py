@@ -1,0 +1,352 @@
+"""The datastores (RFC 6241): running, candidate and startup, and every operation that changes them.
+
+All of it happens on the writer's thread, one operation at a time; readers take ``running`` or ``candidate``, immutable
+references, from any thread. Sessions are known by their number only.
+
+The journal's configuration is always the one that is served. A participant (a backend) that cannot follow it is *out of
+sync*: it is reconciled with growing pauses, and no commit is taken until it follows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lxml import etree
+
+from cryptomap.data.edit import PartlyEdited, edit
+from cryptomap.data.tree import Node, reuse
+from cryptomap.data.validation import Snapshot
+from cryptomap.data.xml import Sealer
+from cryptomap.datastore.checkpoints import Background, on_thread
+from cryptomap.datastore.clock import Clock
+from cryptomap.datastore.confirm import Confirm, require_canceller, require_confirmer
+from cryptomap.datastore.events import Committed, Listener
+from cryptomap.datastore.history import Record
+from cryptomap.datastore.locks import Locks, lock_denied
+from cryptomap.datastore.running import Running
+from cryptomap.datastore.statedir import StateDirectory, StateFault
+from cryptomap.datastore.transaction import (
+    Check,
+    FactKey,
+    Observer,
+    Origin,
+    Participant,
+    Pending,
+    Prepared,
+    Transition,
+    Warnings,
+    silent,
+)
+from cryptomap.errors import InUse, InvalidValue, OperationFailed, OperationNotSupported
+from cryptomap.schema.nodes import Schema
+
+__all__ = ["Datastores", "Permit", "Rehearsal"]
+
+Permit: TypeAlias = Callable[[Origin, Node, Node], None]
+"""Asked before one tree takes the place of another for somebody. Raises RpcErrors if they may not do that."""
+
+
+def everything(origin: Origin, old: Node, new: Node) -> None:
+    """Permit everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a commit would do: the transition, what the rules warn of, and each participant's plan by its name."""
+
+    transition: Transition
+    warnings: Warnings
+    plans: Mapping[str, Prepared]
+
+
+class Datastores:
+    """Running, candidate and startup of one server, and their journal in a state directory."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        state: StateDirectory,
+        seal: Sealer | None,
+        *,
+        participants: Sequence[Participant] = (),
+        checks: Sequence[Check] = (),
+        clock: Clock = time,
+        step: Observer = silent,
+        background: Background = on_thread,
+        startup_enabled: bool = False,
+        writable_running: bool = False,
+        permit: Permit = everything,
+    ) -> None:
+        """Recover what the state directory holds. On the writer's thread; call ``start`` next. Raises StateFault."""
+        self.schema = schema
+        self.locks = Locks(clock)
+        self._clock = clock
+        self._seal = seal
+        self._candidate: Node | None = None
+        self.permit = permit
+        self.writable_running = writable_running
+        self.names = ("running", "candidate", "startup") if startup_enabled else ("running", "candidate")
+        self._running = Running(
+            schema,
+            state,
+            seal,
+            participants=participants,
+            checks=checks,
+            clock=clock,
+            step=step,
+            background=background,
+            boot_from_startup=startup_enabled,
+        )
+
+    # ---- what readers take -------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> Snapshot:
+        return self._running.snapshot
+
+    @property
+    def candidate(self) -> Node:
+        return self.running.root if self._candidate is None else self._candidate
+
+    @property
+    def modified(self) -> bool:
+        """Whether the candidate differs from running. Costs what was touched, nothing if nothing was."""
+        return self._candidate is not None and self._candidate != self.running.root
+
+    @property
+    def pending(self) -> Pending | None:
+        """The confirmed commit that waits for its confirmation."""
+        return self._running.pending
+
+    @property
+    def head(self) -> int:
+        """The id of the last commit; 0 before the first."""
+        return self._running.head
+
+    @property
+    def facts(self) -> Mapping[FactKey, str]:
+        """The durable facts, immutable."""
+        return self._running.facts
+
+    @property
+    def out_of_sync(self) -> Mapping[str, str]:
+        """The participants that do not follow running, and why."""
+        return self._running.out_of_sync
+
+    def read(self, datastore: str) -> Node:
+        """The root of a datastore by name. Raises OperationNotSupported for one this server does not have."""
+        self._require_known(datastore)
+        if datastore == "running":
+            return self.running.root
+        if datastore == "candidate":
+            return self.candidate
+        return self._running.startup or Node.empty(self.schema.root)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Have a listener told of every event, on the writer's thread."""
+        self._running.listeners.append(listener)
+
+    # ---- editing -----------------------------------------------------------------------------------------------
+
+    def edit(
+        self,
+        origin: Origin,
+        target: str,
+        config: etree._Element,
+        *,
+        default_operation: str = "merge",
+        error_option: str = "stop-on-error",
+        test_option: str = "set",
+    ) -> None:
+        """edit-config (RFC 6241 section 7.2). On running it is a commit of its own. Raises RpcError or RpcErrors."""
+        self._require_writable(target, origin.session_id)
+        partly: PartlyEdited | None = None
+        try:
+            new = edit(
+                self.schema,
+                self.read(target),
+                config,
+                default_operation=default_operation,
+                error_option=error_option,
+                seal=self._seal,
+            )
+        except PartlyEdited as fault:
+            new, partly = fault.root, fault
+        if test_option != "set":
+            self._running.examine(new, origin)
+        if test_option != "test-only":
+            self._replace(target, new, origin)
+        if partly:
+            raise partly
+
+    def copy(self, origin: Origin, target: str, source: str | Node) -> None:
+        """copy-config (section 7.3): a datastore by name, or a configuration, replaces the target."""
+        self._require_writable(target, origin.session_id)
+        self._replace(target, self._root(source), origin)
+
+    def delete(self, origin: Origin, target: str) -> None:
+        """delete-config (section 7.4). Only startup can be deleted; the next boot then starts empty."""
+        if target != "startup":
+            raise OperationNotSupported(f"{target} cannot be deleted", error_type="protocol")
+        self._require_writable(target, origin.session_id)
+        self._running.store_startup(Node.empty(self.schema.root))
+
+    def discard(self, origin: Origin) -> None:
+        """discard-changes (section 8.3.4.2)."""
+        self.locks.require_free("candidate", origin.session_id)
+        self._candidate = None
+
+    def validate(self, origin: Origin, source: str | Node) -> Warnings:
+        """validate (section 8.6.4.1): the schema's constraints and the commit rules, against running. Raises RpcErrors
+        with all violations; returns the warnings."""
+        _, warnings = self._running.examine(self._root(source), origin)
+        return warnings
+
+    def rehearse(self, origin: Origin, source: str | Node = "candidate") -> Rehearsal:
+        """What committing that configuration would do. Raises what the commit would raise before it does anything."""
+        transition, warnings = self._running.examine(self._root(source), origin)
+        return Rehearsal(transition, warnings, self._running.rehearse(transition) if transition.changes else {})
+
+    # ---- commit ------------------------------------------------------------------------------------------------
+
+    def commit(self, origin: Origin, confirm: Confirm | None = None, persist_id: str | None = None) -> Committed | None:
+        """commit (section 8.3.4.1), or a confirmed commit (section 8.4). ``None`` if running stays as it is; then
+        nothing is written either, unless a confirmed commit starts or ends with it."""
+        session_id = origin.session_id
+        self.locks.require_free("running", session_id)
+        self.locks.require_free("candidate", session_id)
+        require_confirmer(self._running.waiting, session_id, persist_id)
+        pending = confirm.pending(origin, self._clock.time(), self.head, self.pending) if confirm else None
+        self.permit(origin, self.running.root, self.candidate)
+        committed = self._running.commit(self.candidate, origin, pending)
+        self._candidate = None
+        return committed
+
+    def cancel(self, origin: Origin, persist_id: str | None = None) -> None:
+        """cancel-commit (section 8.4.4.1)."""
+        require_canceller(self._running.waiting, origin.session_id, persist_id)
+        self._running.cancel(origin)
+
+    def rollback(self, origin: Origin, commit: int) -> Committed | None:
+        """Commit the configuration as it was after that commit; ``None`` if it is running already. The candidate is
+        left alone."""
+        self.locks.require_free("running", origin.session_id)
+        self._require_nothing_pending()
+        root = reuse(self.running.root, self.root_at(commit))
+        assert isinstance(root, Node)
+        self.permit(origin, self.running.root, root)
+        return self._running.commit(root, origin.as_kind("rollback"), None)
+
+    def store_facts(self, facts: Mapping[FactKey, str | None]) -> None:
+        """Durable facts learnt outside a commit; ``None`` deletes. Raises OperationFailed."""
+        self._running.store_facts(facts)
+
+    # ---- locks and sessions ------------------------------------------------------------------------------------
+
+    def lock(self, session_id: int, target: str) -> None:
+        """lock (section 7.5). Raises LockDenied."""
+        self._require_known(target)
+        if self.locks.holder(target) is None:
+            if target == "candidate" and self.modified:
+                raise lock_denied("the candidate has changes that were neither committed nor discarded", 0)
+            pending = self.pending
+            if target == "running" and pending and pending.session_id != session_id:
+                raise lock_denied("a confirmed commit of another session waits", pending.session_id)
+        self.locks.acquire(target, session_id)
+
+    def unlock(self, session_id: int, target: str) -> None:
+        """unlock (section 7.6); the candidate's changes are discarded (section 8.3.5.2)."""
+        self._require_known(target)
+        self.locks.release(target, session_id)
+        if target == "candidate":
+            self._candidate = None
+
+    def close_session(self, session_id: int) -> None:
+        """A session has ended, in whatever way: its locks go, with the candidate's changes if it had locked it, and
+        its confirmed commit is rolled back unless it was made persistent."""
+        if "candidate" in self.locks.release_all(session_id):
+            self._candidate = None
+        pending = self.pending
+        if pending and pending.persist is None and pending.session_id == session_id:
+            self._running.give_up("cancel")
+
+    # ---- history (on any thread) -------------------------------------------------------------------------------
+
+    def history(self, limit: int = 100, before: int | None = None) -> list[Record]:
+        """At most ``limit`` commits below id ``before``, newest first."""
+        return self._running.history.records(limit, before)
+
+    def change_of(self, commit: int) -> bytes:
+        """The edit document of a commit: a ``config`` element, UTF-8, secrets sealed. Raises InvalidValue if there is
+        no such commit."""
+        try:
+            return self._running.history.document(commit)
+        except KeyError:
+            raise _no_such(commit) from None
+
+    def root_at(self, commit: int) -> Node:
+        """The configuration after a commit (0: before the first). Costs a load. Raises InvalidValue if there is no such
+        commit, OperationFailed if the journal is damaged there."""
+        try:
+            return self._running.archive.rebuild(commit).root
+        except KeyError:
+            raise _no_such(commit) from None
+        except StateFault as fault:
+            raise OperationFailed(str(fault)) from None
+
+    # ---- life --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bring the participants to running. One that fails is retried by ``tick``; running is served all the same."""
+        self._running.start()
+
+    def tick(self) -> float | None:
+        """Do what is due (a confirmed commit that was not confirmed, a participant to reconcile); seconds until
+        something is due next, or ``None``."""
+        return self._running.tick()
+
+    def desynchronized(self, participant: str, reason: str) -> None:
+        """A participant reports that its world has drifted from running; ``tick`` reconciles it."""
+        self._running.desynchronized(participant, reason)
+
+    def close(self) -> None:
+        """Let go of the files; everything is durable already. On the writer's thread."""
+        self._running.close()
+
+    # ===== helpers =====
+
+    def _root(self, source: str | Node) -> Node:
+        return self.read(source) if isinstance(source, str) else source
+
+    def _replace(self, target: str, new: Node, origin: Origin) -> None:
+        self.permit(origin, self.read(target), new)
+        if target == "candidate":
+            self._candidate = None if new is self.running.root else new
+        elif target == "running":
+            self._running.commit(new, origin, self.pending)
+        else:
+            self._running.examine(new, origin)  # a startup that cannot be loaded is of no use
+            self._running.store_startup(new)
+
+    def _require_known(self, datastore: str) -> None:
+        if datastore not in self.names:
+            raise OperationNotSupported(f"there is no {datastore} datastore here", error_type="protocol")
+
+    def _require_writable(self, target: str, session_id: int) -> None:
+        self._require_known(target)
+        if target == "running" and not self.writable_running:
+            raise OperationNotSupported(
+                "running is changed by committing the candidate; writable-running is off", error_type="protocol"
+            )
+        self.locks.require_free(target, session_id)
+
+    def _require_nothing_pending(self) -> None:
+        if self.pending:
+            raise InUse("a confirmed commit waits; confirm or cancel it first", error_type="protocol")
+
+
+def _no_such(commit: int) -> InvalidValue:
+    return InvalidValue(f"there is no commit {commit}; list-commits shows those there are")

@@ -1,0 +1,95 @@
+"""The vault: pre-shared and manual keys are sealed before they enter a tree and opened only for the backend.
+
+Sealing is AES-SIV (RFC 5297) with the schema path of the leaf as associated data. It is deterministic on purpose: the
+same key sent twice gives the same sealed text, so that sending a configuration again is no change. The price is that
+somebody who reads the store can see *that* two leafs of the same kind hold the same key, never which key. A sealed text
+copied to a leaf of another kind does not open there.
+
+The key file holds one key a line, base64. The first line seals, every line opens, so a rotation adds a line on top,
+seals everything again, and removes the old line later.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from cryptomap.datastore.statedir import StateFault, write_durably
+
+__all__ = ["PREFIX", "Vault"]
+
+PREFIX = "$cm1$"
+KEY_BYTES = 64  # AES-256-SIV: one half authenticates, the other encrypts
+
+
+class Vault:
+    """Seals and opens secret leaf values. Implements the data room's ``Sealer``; prints without its keys."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """Keys of 64 bytes, the sealing one first."""
+        if not keys or any(len(key) != KEY_BYTES for key in keys):
+            raise ValueError(f"a vault needs keys of {KEY_BYTES} bytes")
+        self._ciphers = tuple(AESSIV(key) for key in keys)
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool) -> Vault:
+        """The vault of a key file; with ``create`` a missing file is made (0600). Without it a missing file is a
+        StateFault, because a new key could not open what the journal holds."""
+        if create and not path.exists():
+            write_durably(path, [base64.b64encode(os.urandom(KEY_BYTES)), b"\n"])
+        return cls(_read_keys(path))
+
+    def seal(self, path: str, clear: str) -> str:
+        """The sealed text of a value of the leaf at that schema path."""
+        sealed = self._ciphers[0].encrypt(clear.encode(), [path.encode()])
+        return PREFIX + base64.b64encode(sealed).decode()
+
+    def is_sealed(self, path: str, text: str) -> bool:
+        """Whether this text was sealed by this vault for that schema path. A look-alike is not."""
+        return self._open(path, text) is not None
+
+    def reveal(self, path: str, sealed: str) -> bytes:
+        """The clear value. Raises StateFault if no key of this vault sealed it for that path."""
+        clear = self._open(path, sealed)
+        if clear is None:
+            raise StateFault(f"a secret at {path} was sealed with another key: restore the key file it was sealed with")
+        return clear
+
+    def _open(self, path: str, text: str) -> bytes | None:
+        if not text.startswith(PREFIX):
+            return None
+        try:
+            sealed = base64.b64decode(text[len(PREFIX) :], validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        for cipher in self._ciphers:
+            try:
+                return cipher.decrypt(sealed, [path.encode()])
+            except InvalidTag:
+                continue
+        return None
+
+    def __repr__(self) -> str:
+        return "<Vault>"
+
+
+def _read_keys(path: Path) -> list[bytes]:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise StateFault(f"key file {path}: others may read it; make it 0600")
+        lines = path.read_bytes().split()
+    except OSError as fault:
+        raise StateFault(f"key file {path}: {fault.strerror}") from None
+    try:
+        keys = [base64.b64decode(line, validate=True) for line in lines]
+    except binascii.Error:
+        keys = []
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
+        raise StateFault(f"key file {path}: not a key file, or damaged")
+    return keys

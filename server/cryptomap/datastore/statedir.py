@@ -1,0 +1,81 @@
+"""The state directory: one server at a time, private, and written so that a crash leaves whole files."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+__all__ = ["StateDirectory", "StateFault", "write_durably"]
+
+
+class StateFault(Exception):
+    """The state directory, the key file or the journal cannot be used. One line that names the culprit."""
+
+
+class StateDirectory:
+    """Where the server keeps what must survive it. Holding one open keeps other servers out (``flock``), also after a
+    crash of this one, because the kernel releases the lock."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the directory (0700) if needed and take it. Raises StateFault if another process has it."""
+        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as fault:
+            raise StateFault(f"state directory {path}: {fault.strerror}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise StateFault(f"state directory {path}: in use by another process") from None
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def key_file(self) -> Path:
+        return self.path / "secrets.key"
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing has been stored here yet."""
+        return not self.journal.exists()
+
+    def close(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def write_durably(path: Path, pieces: list[bytes], mode: int = 0o600) -> None:
+    """Write a file that is wholly there or absent after a crash: temporary file, fsync, rename, fsync of the
+    directory. Raises OSError and leaves no temporary file behind."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        publish(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a synced temporary file its name, durably."""
+    temporary.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

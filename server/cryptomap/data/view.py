@@ -41,7 +41,8 @@ class ProviderFault:
 
 class View:
     """One reader's view of a tree. ``deadline`` (``time.monotonic`` seconds) ends the asking of providers: what comes
-    later is left out and reported in ``faults``. Showing defaults needs the schema, for when conditions."""
+    later is left out and reported in ``faults``. Showing defaults needs the schema, for when conditions. ``hide`` names
+    schema nodes that are not there for this reader, with all below them; keys of a list are always there."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class View:
         schema: Schema | None = None,
         defaults: bool = False,
         deadline: float | None = None,
+        hide: Callable[[DataNode], bool] | None = None,
     ) -> None:
         if defaults and schema is None:
             raise ValueError("a view that shows defaults needs the schema")
@@ -61,10 +63,18 @@ class View:
         self.faults: list[ProviderFault] = []
         self._providers = providers or {}
         self._above = frozenset(_ancestors(self._providers))
+        self._hide = hide
+        self._hiding: dict[InnerNode, bool] = {}
+
+    def hides(self, child: DataNode) -> bool:
+        """Whether that schema node is not there for this reader."""
+        return self._hide is not None and not (isinstance(child, Leaf) and child.is_key) and self._hide(child)
 
     def value(self, node: Node, child: DataNode, path: Path) -> Value | None:
         """What stands below ``node``, whose own path is ``path``: stored, asked, or a default in use if the view shows
         those. State further inside is not asked yet."""
+        if self.hides(child):
+            return None
         if not child.config and child.path in self._providers:
             return self._ask(self._providers[child.path], (*path, (child, None)))
         value = node.slots[child.slot]
@@ -103,8 +113,17 @@ class View:
         return node if same else Node(node.schema, tuple(slots))
 
     def is_live(self, child: DataNode) -> bool:
-        """Whether something below that schema node is not in the tree but has to be asked or added."""
-        return self.defaults or child.path in self._above
+        """Whether below that schema node this view may differ from the tree: asked, added or hidden."""
+        return self.defaults or child.path in self._above or self._hides_below(child)
+
+    def _hides_below(self, node: DataNode) -> bool:
+        if self._hide is None or not isinstance(node, InnerNode):
+            return False
+        known = self._hiding.get(node)
+        if known is None:
+            known = any(self.hides(child) or self._hides_below(child) for child in node.children)
+            self._hiding[node] = known
+        return known
 
     def materialize(self) -> Node:
         """The whole view as a stored tree, everything asked."""

@@ -151,7 +151,7 @@ class Env:
         node = parent.value
         if not isinstance(node, Node):
             return None
-        if self.view is not None and not child.config:
+        if self.view is not None and (not child.config or self.view.hides(child)):
             value = self.view.value(node, child, parent.path)
         else:
             value = node.slots[child.slot]

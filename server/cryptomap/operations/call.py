@@ -1,0 +1,41 @@
+"""One operation being performed: who asks for what, and the kinds of answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from lxml import etree
+
+from cryptomap.datastore.transaction import Origin
+
+if TYPE_CHECKING:
+    from cryptomap.operations.server import Server
+    from cryptomap.operations.sessions import Session
+
+__all__ = ["Call", "Operation", "Reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operation and where it came from. ``element`` is the operation's own element, inside ``rpc``."""
+
+    server: Server
+    session: Session
+    element: etree._Element
+
+    @property
+    def origin(self) -> Origin:
+        """Who the datastore is told wants this."""
+        return self.session.origin
+
+
+Reply: TypeAlias = Iterator[bytes] | None
+"""What goes into the rpc-reply, in slices of elements that declare their own namespaces; ``None`` is ``<ok/>``.
+
+Slices may be made while the reply is already being sent, so whatever can be refused is refused before an operation
+returns, or while the first slice is made."""
+
+Operation: TypeAlias = Callable[[Call], Awaitable[Reply]]
+"""One operation of the protocol. Raises RpcError or RpcErrors."""

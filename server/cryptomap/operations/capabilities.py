@@ -1,0 +1,103 @@
+"""What the server announces in its hello, and which operations each capability stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from cryptomap.netconf.capabilities import (
+    BASE_1_0,
+    BASE_1_1,
+    CANDIDATE,
+    CONFIRMED_COMMIT,
+    INTERLEAVE,
+    NOTIFICATION,
+    ROLLBACK_ON_ERROR,
+    STARTUP,
+    VALIDATE,
+    WRITABLE_RUNNING,
+    XPATH,
+    YANG_LIBRARY_1_1,
+    Capability,
+    module_capability,
+)
+from cryptomap.schema.library import module_set
+from cryptomap.schema.nodes import Module, Schema
+
+__all__ = ["OPERATIONS_OF", "announced"]
+
+VALIDATE_1_0: Final = "urn:ietf:params:netconf:capability:validate:1.0"
+_YANG_1_1 = re.compile(r"""^\s*yang-version\s+["']?1\.1["']?\s*;""", re.MULTILINE)
+
+_ALWAYS: Final = (
+    BASE_1_0,
+    BASE_1_1,
+    CANDIDATE,
+    CONFIRMED_COMMIT,
+    ROLLBACK_ON_ERROR,
+    VALIDATE_1_0,
+    VALIDATE,
+    XPATH,
+    NOTIFICATION,
+    INTERLEAVE,
+)
+
+_BASE_OPERATIONS: Final = (
+    "get",
+    "get-config",
+    "edit-config",
+    "copy-config",
+    "delete-config",
+    "lock",
+    "unlock",
+    "close-session",
+    "kill-session",
+)
+
+OPERATIONS_OF: Final[Mapping[str, Collection[str]]] = {
+    BASE_1_0: _BASE_OPERATIONS,
+    BASE_1_1: _BASE_OPERATIONS,
+    CANDIDATE: ("commit", "discard-changes"),
+    CONFIRMED_COMMIT: ("commit", "cancel-commit"),
+    ROLLBACK_ON_ERROR: ("edit-config",),
+    STARTUP: ("copy-config", "delete-config"),
+    VALIDATE_1_0: ("validate",),
+    VALIDATE: ("validate", "edit-config"),
+    WRITABLE_RUNNING: ("edit-config", "copy-config"),
+    XPATH: ("get", "get-config"),
+    NOTIFICATION: ("create-subscription",),
+    INTERLEAVE: ("create-subscription",),
+    YANG_LIBRARY_1_1: (),
+}
+"""The operations a capability brings or extends, by local name."""
+
+
+def announced(schema: Schema, *, startup: bool = False, writable_running: bool = False) -> tuple[str, ...]:
+    """All capabilities of the server. Modules in YANG 1.0 are listed here (RFC 6020 section 5.6.4), those in YANG 1.1
+    only in the YANG library, which a client then reads (RFC 7950 section 5.6.4)."""
+    optional = [uri for uri, is_on in ((STARTUP, startup), (WRITABLE_RUNNING, writable_running)) if is_on]
+    return (*_ALWAYS, *optional, *_library(schema), *_modules(schema))
+
+
+def _library(schema: Schema) -> Iterator[str]:
+    library = schema.modules.get("ietf-yang-library")
+    if library is not None and library.implemented:
+        parameters = {"revision": library.revision, "content-id": schema.content_id}
+        yield str(Capability(YANG_LIBRARY_1_1, parameters))
+
+
+def _modules(schema: Schema) -> Iterator[str]:
+    for module in module_set(schema).implemented:
+        if not _is_yang_1_1(module):
+            yield module_capability(
+                module.namespace,
+                module.name,
+                module.revision or None,
+                features=module.features,
+                deviations=module.deviations,
+            )
+
+
+def _is_yang_1_1(module: Module) -> bool:
+    return _YANG_1_1.search(module.text) is not None

@@ -1,0 +1,49 @@
+"""From an operation's element to what answers it; the one place where errors become rpc-errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import chain
+
+from cryptomap.errors import OperationFailed, OperationNotSupported, RpcError, RpcErrors
+from cryptomap.operations import actions
+from cryptomap.operations.call import Call, Operation, Reply
+from cryptomap.operations.parameters import local_name
+from cryptomap.operations.registry import OPERATIONS
+
+__all__ = ["perform"]
+
+log = logging.getLogger(__name__)
+
+
+async def perform(call: Call) -> Reply:
+    """Perform an operation. Raises RpcErrors and nothing else: any other exception is a bug, it is logged, and the
+    client learns no more than that (its text might tell what the client must not see)."""
+    try:
+        call.server.access.execute(call.session.user, call.element.tag)
+        reply = await _find(call)(call)
+        return None if reply is None else _begun(reply)
+    except RpcErrors:
+        raise
+    except RpcError as error:
+        raise RpcErrors([error]) from error
+    except Exception as fault:
+        log.exception("%s: %s failed by a bug", call.session, call.element.tag)
+        raise RpcErrors([OperationFailed("internal error, see the log of the server")]) from fault
+
+
+def _find(call: Call) -> Operation:
+    tag = call.element.tag
+    if tag in OPERATIONS:
+        return OPERATIONS[tag]
+    if tag in call.server.schema.operations:
+        return actions.rpc
+    name = local_name(call.element)
+    raise OperationNotSupported(f"there is no operation {tag}", error_type="protocol", info=[("bad-element", name)])
+
+
+def _begun(reply: Iterator[bytes]) -> Iterator[bytes]:
+    """The reply with its first slice made, so that what goes wrong at its beginning is still answered properly."""
+    first = next(reply, b"")
+    return chain((first,), reply)

@@ -1,0 +1,70 @@
+"""From whoever has news, on any thread, to the queues of those who subscribed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from cryptomap.data.tree import Node, Path
+from cryptomap.data.xml import WriteOptions, write
+from cryptomap.operations.access import Hide
+from cryptomap.operations.build import date_and_time
+from cryptomap.operations.event_tree import EventTree
+from cryptomap.operations.sessions import Sessions
+from cryptomap.schema.nodes import Schema
+
+__all__ = ["Notifier", "Record"]
+
+log = logging.getLogger(__name__)
+
+
+class Record:
+    """One event: when it happened (RFC 3339) and its content as a tree of ``schema``, which is that of all
+    notifications."""
+
+    def __init__(self, schema: Schema, time_of_event: str, root: Node) -> None:
+        self.schema = schema
+        self.time = time_of_event
+        self.root = root
+        self._written: dict[Hide | None, bytes] = {}
+
+    def xml(self, hide: Hide | None) -> bytes:
+        """The notification's element as somebody may see it. Written once for all who see the same."""
+        if hide not in self._written:
+            self._written[hide] = b"".join(write(self.schema, self.root, WriteOptions(hide=hide)))
+        return self._written[hide]
+
+
+class Notifier:
+    """Hands events to the subscriptions of all sessions, in the order they were announced."""
+
+    def __init__(self, schema: Schema, sessions: Sessions) -> None:
+        self.tree = EventTree(schema)
+        self._sessions = sessions
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody has subscribed, so that making an event is worth while. From any thread."""
+        return any(session.subscription is not None for session in self._sessions)
+
+    def notify(self, notification: Node, path: Path = ()) -> None:
+        """Announce an event that happened now. From any thread; never waits and never fails."""
+        now = date_and_time(time.time())
+        try:
+            self._loop.call_soon_threadsafe(self._distribute, now, notification, path)
+        except RuntimeError:
+            log.debug("%s came after the end", notification.schema.name)
+
+    def _distribute(self, now: str, notification: Node, path: Path) -> None:
+        log.debug("event %s", notification.schema.name)
+        subscriptions = [session.subscription for session in self._sessions if session.subscription is not None]
+        if not subscriptions:
+            return
+        try:
+            record = Record(self.tree.schema, now, self.tree.plant(notification, path))
+            for subscription in subscriptions:
+                subscription.offer(record)
+        except Exception:
+            log.exception("event %s could not be delivered", notification.schema.name)

@@ -1,0 +1,40 @@
+"""The operations of the protocol, by namespace and name: one function each, in the file of its family.
+
+Operations that any other module defines are found in the schema and handled by ``actions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from cryptomap.netconf.messages import BASE, NOTIFICATION
+from cryptomap.operations.actions import ACTION, action
+from cryptomap.operations.call import Operation
+from cryptomap.operations.close import close_session, kill_session
+from cryptomap.operations.commit import cancel_commit, commit, discard_changes, validate
+from cryptomap.operations.edit import copy_config, delete_config, edit_config
+from cryptomap.operations.lock import lock, unlock
+from cryptomap.operations.retrieve import get, get_config
+from cryptomap.operations.subscription import create_subscription
+
+__all__ = ["OPERATIONS"]
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    f"{{{BASE}}}get": get,
+    f"{{{BASE}}}get-config": get_config,
+    f"{{{BASE}}}edit-config": edit_config,
+    f"{{{BASE}}}copy-config": copy_config,
+    f"{{{BASE}}}delete-config": delete_config,
+    f"{{{BASE}}}lock": lock,
+    f"{{{BASE}}}unlock": unlock,
+    f"{{{BASE}}}close-session": close_session,
+    f"{{{BASE}}}kill-session": kill_session,
+    f"{{{BASE}}}commit": commit,
+    f"{{{BASE}}}cancel-commit": cancel_commit,
+    f"{{{BASE}}}discard-changes": discard_changes,
+    f"{{{BASE}}}validate": validate,
+    f"{{{NOTIFICATION}}}create-subscription": create_subscription,
+    ACTION: action,
+}
+"""By Clark name."""

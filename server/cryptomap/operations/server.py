@@ -1,0 +1,124 @@
+"""The NETCONF server as one object: what it serves, to whom, within which limits.
+
+The daemon makes it of the rooms it has built; nothing in here knows about transports, IPsec or backends, which hand in
+plain callables and connected peers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from cryptomap import netconf
+from cryptomap.data.tree import Node, Path
+from cryptomap.data.view import Provider, View
+from cryptomap.data.xml import Sealer
+from cryptomap.datastore.datastores import Datastores
+from cryptomap.datastore.writer import Writer
+from cryptomap.operations import events, library, monitoring
+from cryptomap.operations.access import Access, DefaultDeny, Hide
+from cryptomap.operations.actions import Handler
+from cryptomap.operations.capabilities import announced
+from cryptomap.operations.notifier import Notifier
+from cryptomap.operations.sessions import Ended, Reason, Session, SessionLimits, Sessions
+
+__all__ = ["Limits", "Server"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times in seconds, 0: no limit. ``messages`` limits what clients send; ``xpath_nodes`` what one XPath filter may
+    look at; ``state_deadline`` how long one reply may ask for state; ``queued_*`` what may wait for a subscriber."""
+
+    sessions: SessionLimits = field(default_factory=SessionLimits)
+    messages: netconf.Limits = field(default_factory=netconf.Limits)
+    hello_timeout: float = 30.0
+    idle_timeout: float = 0.0
+    xpath_nodes: int = 2_000_000
+    state_deadline: float = 30.0
+    queued_notifications: int = 10_000
+    queued_bytes: int = 16 * 2**20
+
+
+class Server:
+    """What all sessions share.
+
+    ``providers`` answer state by schema path, ``handlers`` perform rpcs and actions by schema path. ``recovery`` users
+    are not bound by ``access``, which is :class:`DefaultDeny` unless given. ``seal`` is what the datastores seal with.
+    """
+
+    def __init__(
+        self,
+        datastores: Datastores,
+        writer: Writer,
+        *,
+        seal: Sealer | None = None,
+        providers: Mapping[str, Provider] | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+        access: Access | None = None,
+        recovery: Collection[str] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self.schema = datastores.schema
+        self.datastores = datastores
+        self.writer = writer
+        self.seal = seal
+        self.limits = limits or Limits()
+        self.access: Access = access or DefaultDeny(self.schema, recovery)
+        datastores.permit = self.access.write
+        self.sessions = Sessions(self.limits.sessions)
+        self.start_time = time.time()
+        self.capabilities = announced(
+            self.schema, startup="startup" in datastores.names, writable_running=datastores.writable_running
+        )
+        self.providers = {**monitoring.providers(self), **library.providers(self), **(providers or {})}
+        self.handlers = {**monitoring.handlers(self), **(handlers or {})}
+        self.notifier = Notifier(self.schema, self.sessions)
+        datastores.subscribe(events.Announcer(self.schema, self.notifier))
+
+    # ---- for whoever has news ----------------------------------------------------------------------------------
+
+    def notify(self, notification: Node, path: Path = ()) -> None:
+        """Send a notification to all who subscribed; from any thread. ``notification`` is a node of a notification's
+        schema; ``path`` is the instance it is about if it is defined inside a data node (RFC 7950 section 7.16)."""
+        self.notifier.notify(notification, path)
+
+    def view(self, hide: Hide | None = None) -> View:
+        """Running with the state of the device, asked within the deadline that starts now."""
+        deadline = time.monotonic() + self.limits.state_deadline if self.limits.state_deadline else None
+        return View(self.datastores.running.root, self.providers, schema=self.schema, deadline=deadline, hide=hide)
+
+    # ---- sessions ----------------------------------------------------------------------------------------------
+
+    def establish(self, session: Session) -> None:
+        """Both hellos have passed."""
+        session.is_established = True
+        self.sessions.statistics.in_sessions += 1
+        log.info("%s began over %s", session, session.transport)
+        events.session_start(self.schema, self.notifier, session)
+
+    async def close_session(self, session: Session, ended: Ended) -> None:
+        """A session has ended: free what it held, then tell about it. A commit it began is waited for."""
+        try:
+            await asyncio.shield(self.writer.run(self.datastores.close_session, session.id))
+        except Exception:
+            log.exception("%s: what it held could not be released", session)
+        self.sessions.remove(session)
+        session.finished.set()
+        if session.is_established and ended.reason in (Reason.DROPPED, Reason.TIMEOUT, Reason.OTHER):
+            self.sessions.statistics.dropped_sessions += 1
+        log.info("%s ended: %s", session, ended.text or ended.reason)
+        events.session_end(self.schema, self.notifier, session, ended)
+
+    async def stop(self) -> None:
+        """End all sessions and wait until they have ended."""
+        sessions = list(self.sessions)
+        for session in sessions:
+            session.end(Ended(Reason.OTHER, "the server stops"))
+        for session in sessions:
+            await session.finished.wait()

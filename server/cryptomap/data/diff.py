@@ -28,7 +28,7 @@ from cryptomap.data.tree import (
     key_text,
 )
 from cryptomap.data.xml.attributes import NETCONF_NAMESPACE, YANG_NAMESPACE
-from cryptomap.data.xml.write import Printer, WriteOptions, escape, printer
+from cryptomap.data.xml.writer import Printer, WriteOptions, escape, printer
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 
 __all__ = ["Change", "diff", "edit_document"]

@@ -145,19 +145,21 @@ class _Editor:
         if value is None:
             return
         if how.is_default:
-            self._back_to_default(scope, node, element, value)
+            if self._is_default(element, value, (node.default,)):
+                scope.slots[node.slot] = None
             return
         if value != existing:
             scope.slots[node.slot] = value
         scope.touched.add(node.slot)
 
-    def _back_to_default(self, scope: _Scope, node: Leaf, element: etree._Element, value: str) -> None:
-        """A value sent back with its default tag: the leaf is to be unset (RFC 6243 section 4.5.2)."""
-        if value != node.default:
-            message = f"{node.name} is tagged as default, but its default is {node.default or 'not defined'}"
-            self.faults.add(InvalidValue, message, element, info=(("bad-element", node.name),))
-        else:
-            scope.slots[node.slot] = None
+    def _is_default(self, element: etree._Element, value: str, defaults: tuple[str | None, ...]) -> bool:
+        """A value sent back with its default tag asks to unset the leaf; it must be its default (RFC 6243 4.5.2)."""
+        if value in defaults:
+            return True
+        name = local_name(element)
+        message = f"{name} is tagged as default, but its default is {defaults[0] if any(defaults) else 'not defined'}"
+        self.faults.add(InvalidValue, message, element, info=(("bad-element", name),))
+        return False
 
     def opaque(self, scope: _Scope, node: Any_, element: etree._Element, how: Attributes) -> None:
         if not self._is_first(scope, node, element):
@@ -186,6 +188,10 @@ class _Editor:
             return
         if operation in {"delete", "remove"}:
             work.remove(value)
+            return
+        if how.is_default:
+            if self._is_default(element, value, node.defaults):
+                work.remove(value)
             return
         if operation != "none":
             work.add(value)

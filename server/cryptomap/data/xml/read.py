@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from lxml import etree
 
@@ -300,15 +300,27 @@ def ordered_values(schema: LeafList, values: list[str]) -> tuple[str, ...] | Non
 
 
 def any_value(element: etree._Element) -> AnyValue:
-    """The element as it is, in exclusive canonical XML so that equal content is equal bytes. Prefixes that only occur
-    in texts or attribute values stay declared as well, because such a text may be a qualified name."""
-    used = {prefix for text in _texts(element) for prefix in _PREFIX.findall(text)}
-    declared = {prefix for item in element.iter(etree.Element) for prefix in item.nsmap}
+    """The element as it is, in exclusive canonical XML so that equal content is equal bytes; its own namespace is the
+    default one. Prefixes that only occur in texts or attribute values stay declared as well, because such a text may be
+    a qualified name."""
+    copy = etree.fromstring(etree.tostring(element, method="c14n", with_comments=False, with_tail=False))
+    used = {prefix for text in _texts(copy) for prefix in _PREFIX.findall(text)}
+    if copy.prefix is not None and copy.prefix not in used:
+        copy = _unprefixed(copy)
+    declared = {prefix for item in copy.iter(etree.Element) for prefix in item.nsmap}
     kept = sorted(prefix for prefix in used if prefix in declared)
-    xml = etree.tostring(
-        element, method="c14n", exclusive=True, inclusive_ns_prefixes=kept, with_comments=False, with_tail=False
-    )
-    return AnyValue(xml)
+    return AnyValue(etree.tostring(copy, method="c14n", exclusive=True, inclusive_ns_prefixes=kept))
+
+
+def _unprefixed(element: etree._Element) -> etree._Element:
+    own = etree.QName(element).namespace
+    nsmap: dict[Any, str] = {prefix: uri for prefix, uri in element.nsmap.items() if prefix and uri != own}
+    if own is not None:
+        nsmap[None] = own
+    outer = etree.Element(element.tag, {str(name): str(value) for name, value in element.items()}, nsmap=nsmap)
+    outer.text = element.text
+    outer.extend(list(element))
+    return outer
 
 
 def _texts(element: etree._Element) -> Iterator[str]:

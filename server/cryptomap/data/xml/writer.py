@@ -19,7 +19,7 @@ from typing import cast
 from cryptomap.data.defaults import Default
 from cryptomap.data.tree import AnyValue, Chunk, Entries, LazyEntries, Node, SortedEntries, Value
 from cryptomap.data.view import View
-from cryptomap.data.xml.cache import cache
+from cryptomap.data.xml.memory import cache
 from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import INTEGER_BOUNDS, Type
 
@@ -28,8 +28,8 @@ __all__ = ["WITH_DEFAULTS_NAMESPACE", "Printer", "WriteOptions", "escape", "prin
 WITH_DEFAULTS_NAMESPACE = "urn:ietf:params:xml:ns:netconf:default:1.0"
 SLICE_BYTES = 64 * 1024
 SLICE_TEXTS = 2048
-WHOLE_ENTRIES = 4096  # as many nested entries are written in one go; what holds more is streamed
-CACHED_ENTRIES = 16  # shorter lists are as fast to write as to remember
+WHOLE_ENTRIES = 4096  # a chunk with as many entries, nested ones counted, is written and remembered in one piece
+CACHED_ENTRIES = 16  # less is as fast to write as to remember
 REMEMBERED_VALUES = 1024
 
 _PLAIN_BASES = frozenset({*INTEGER_BOUNDS, "decimal64", "boolean", "binary", "bits", "empty"})
@@ -195,17 +195,19 @@ class Printer:
             yield from self._stream_entries(item, value.nodes())
 
     def _stream_chunk(self, item: Item, chunk: Chunk) -> Iterator[bytes]:
-        cached = item.cached and len(chunk.nodes) >= CACHED_ENTRIES
-        if cached and (xml := cache.get(chunk)) is not None:
+        if item.cached and (xml := cache.get(chunk)) is not None:
             yield xml
             return
-        if self.is_deep(cast(InnerNode, item.child)) and _count(chunk.nodes, WHOLE_ENTRIES) < 0:
+        left = WHOLE_ENTRIES - len(chunk.nodes)
+        if self.is_deep(cast(InnerNode, item.child)):
+            left = _count(chunk.nodes, left)
+        if left < 0:
             yield from self._stream_entries(item, chunk.nodes)
             return
         texts: list[str] = []
         self._entries(item, chunk.nodes, texts)
         xml = "".join(texts).encode()
-        if cached:
+        if item.cached and WHOLE_ENTRIES - left >= CACHED_ENTRIES:
             cache.put(chunk, xml)
         yield xml
 
@@ -225,7 +227,8 @@ class Printer:
         yield "".join(texts).encode()
 
     def _is_large(self, node: Node) -> bool:
-        return self.is_deep(node.schema) and _count((node,), WHOLE_ENTRIES) < 0
+        """Whether lists inside are long enough to be streamed (and remembered) by themselves."""
+        return self.is_deep(node.schema) and _count((node,), CACHED_ENTRIES - 1) < 0
 
     # ===== writing in one go =====
 

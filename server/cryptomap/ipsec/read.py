@@ -1,0 +1,296 @@
+"""From the committed tree to the typed intent: whole, or what a change asks for.
+
+Only complete objects reach a backend: a crypto map that lacks something is bound but has no tunnel, and says what it
+lacks. The DSCPs *applied* to a tunnel are no configuration: they are what the configuration said when the tunnel came
+to be, or was re-applied, and come from the old intent or from the durable facts (:mod:`.applied`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from cryptomap.data.tree import Node
+from cryptomap.ipsec import marking, nouns, values
+from cryptomap.ipsec.names import Config, Kind, Named
+from cryptomap.ipsec.nouns import Missing, Reveal
+from cryptomap_backend.intent import (
+    Address,
+    Applied,
+    Child,
+    DfBit,
+    Ike,
+    Initiate,
+    Intent,
+    ManualKeys,
+    Responder,
+    ResponderId,
+    Selector,
+    Tunnel,
+    TunnelId,
+    TunnelKind,
+    bound,
+    carried,
+)
+
+__all__ = [
+    "AppliedLookup",
+    "MapReading",
+    "Reader",
+    "ServiceReading",
+    "TemplateReading",
+    "as_committed",
+    "followed",
+    "local_gateway",
+]
+
+AppliedLookup = Callable[[TunnelId], Applied | None]
+"""What was applied to a tunnel when it was last bound or re-applied; ``None`` if that is not known."""
+
+LAST = 1 << 32
+"""The preference of maps without one begins here: after all that have one, in the order of binding."""
+
+KINDS = {"manual": TunnelKind.MANUAL, "dynamic": TunnelKind.DYNAMIC}
+INITIATE = {"on-bind": Initiate.BIND, "on-traffic": Initiate.TRAFFIC}
+
+
+@dataclass(frozen=True, slots=True)
+class MapReading:
+    """A crypto map, as far as it goes. Complete if nothing is ``missing``. ``family`` is that of the outer header,
+    ``None`` where the interface decides."""
+
+    kind: TunnelKind
+    family: int | None
+    remote: Address | None
+    selector: Selector | None
+    children: tuple[Child, ...]
+    ike: Ike | None
+    manual: ManualKeys | None
+    df_bit: DfBit
+    natt: bool
+    preference: int | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateReading:
+    """A crypto template, as far as it goes."""
+
+    ike: Ike
+    children: tuple[Child, ...]
+    df_bit: DfBit
+    natt: bool
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReading:
+    """A service that peers reach through a template; ``responder`` is ``None`` while something is ``missing``."""
+
+    responder: Responder | None
+    missing: tuple[str, ...]
+
+
+class Reader:
+    """Reads one configuration."""
+
+    def __init__(self, root: Node, reveal: Reveal) -> None:
+        self.config = Config(root)
+        self._reveal = reveal
+
+    # ===== crypto maps =====
+
+    def crypto_map(self, item: Named) -> MapReading | None:
+        """The crypto map of that name, ``None`` if there is none."""
+        context, node = self.config.context(item.context), self.config.find(Kind.MAP, item)
+        return None if context is None or node is None else self._map(context, node)
+
+    def _map(self, context: Node, node: Node) -> MapReading:
+        missing: Missing = []
+        kind = KINDS.get(values.required(node, "type"), TunnelKind.IKEV2)
+        selector = _selector(context, node, kind, missing)
+        remote = nouns.address(values.leaf(node, "peer"))
+        if remote is None and kind is not TunnelKind.DYNAMIC:
+            missing.append("peer is not set")
+        children, ike, manual = self._policy(context, node, kind, selector, missing)
+        return MapReading(
+            kind=kind,
+            family=_family(values.required(node, "type"), remote),
+            remote=remote,
+            selector=selector,
+            children=children,
+            ike=ike,
+            manual=manual,
+            df_bit=nouns.df_bit(node),
+            natt=values.flag(node, "ikev2/natt"),
+            preference=values.number(node, "match-preference"),
+            missing=tuple(missing),
+        )
+
+    def _policy(
+        self, context: Node, node: Node, kind: TunnelKind, selector: Selector | None, missing: Missing
+    ) -> tuple[tuple[Child, ...], Ike | None, ManualKeys | None]:
+        """How packets are protected: by negotiation, or by static keys."""
+        if kind is not TunnelKind.MANUAL:
+            children = nouns.children(node, context, missing)
+            return children, nouns.ike(node, context, self._reveal, missing), None
+        child = nouns.manual_child(node, context, selector.source.version if selector else 4, missing)
+        proposal = next(iter(child.proposals), None)
+        return (child,), None, nouns.manual_keys(node, proposal, self._reveal, missing)
+
+    # ===== tunnels =====
+
+    def tunnel(self, item: TunnelId) -> Tunnel | None:
+        """The tunnel of a bound map, without what was applied; ``None`` if it is not bound or lacks something."""
+        context = self.config.context(item.context)
+        interface = self.config.find(Kind.INTERFACE, Named(item.context, item.interface))
+        if context is None or interface is None:
+            return None
+        binding = values.entry(interface, Kind.MAP, item.crypto_map)
+        node = values.entry(context, Kind.MAP, item.crypto_map)
+        if binding is None or node is None:
+            return None
+        place = values.keys(interface, Kind.MAP).index(item.crypto_map)
+        return _tunnel(item, interface, binding, self._map(context, node), place)
+
+    def tunnels(self) -> Iterator[Tunnel]:
+        """All complete tunnels."""
+        for context in self.config.contexts():
+            for interface in values.entries(context, Kind.INTERFACE):
+                for place, binding in enumerate(values.entries(interface, Kind.MAP)):
+                    tunnel = self._bound(context, interface, binding, place)
+                    if tunnel is not None:
+                        yield tunnel
+
+    def _bound(self, context: Node, interface: Node, binding: Node, place: int) -> Tunnel | None:
+        name = values.required(binding, "name")
+        node = values.entry(context, Kind.MAP, name)
+        if node is None:
+            return None
+        item = TunnelId(values.required(context, "name"), name, values.required(interface, "name"))
+        return _tunnel(item, interface, binding, self._map(context, node), place)
+
+    # ===== templates and services =====
+
+    def template(self, item: Named) -> TemplateReading | None:
+        """The crypto template of that name, ``None`` if there is none."""
+        context, node = self.config.context(item.context), self.config.find(Kind.TEMPLATE, item)
+        if context is None or node is None:
+            return None
+        missing: Missing = []
+        children = nouns.children(node, context, missing)
+        ike = nouns.ike(node, context, self._reveal, missing)
+        maximum = values.number(node, "max-childsa/maximum")
+        return TemplateReading(
+            ike=replace(ike, max_child_sa=maximum),
+            children=children,
+            df_bit=nouns.df_bit(node),
+            natt=values.flag(node, "ikev2/natt"),
+            missing=tuple(missing),
+        )
+
+    def service(self, item: Named) -> ServiceReading | None:
+        """The service of that name, ``None`` if there is none."""
+        node = self.config.find(Kind.SERVICE, item)
+        if node is None:
+            return None
+        local = nouns.address(values.leaf(node, "bind/address"))
+        name = values.leaf(node, "bind/crypto-template")
+        template = None if name is None else self.template(Named(item.context, name))
+        missing = [] if local else ["bind address is not set"]
+        if name is None or template is None:
+            return ServiceReading(None, (*missing, "bind crypto-template is not set"))
+        missing += [f"crypto template {name}: {reason}" for reason in template.missing]
+        if missing or local is None:
+            return ServiceReading(None, tuple(missing))
+        responder = Responder(
+            ResponderId(*item), name, local, template.ike, template.children, template.df_bit, template.natt
+        )
+        return ServiceReading(responder, ())
+
+    def responder(self, item: Named) -> Responder | None:
+        found = self.service(item)
+        return found.responder if found else None
+
+    def responders(self) -> Iterator[Responder]:
+        """All services that are complete."""
+        for context in self.config.contexts():
+            for service in values.entries(context, Kind.SERVICE):
+                found = self.responder(Named(values.required(context, "name"), values.required(service, "name")))
+                if found is not None:
+                    yield found
+
+    # ===== the whole =====
+
+    def intent(self, applied: AppliedLookup) -> Intent:
+        """Everything. A tunnel of which it is not known what was applied is taken as bound now."""
+        tunnels = [as_committed(tunnel, applied(tunnel.id)) for tunnel in self.tunnels()]
+        return Intent.of(tunnels, self.responders(), marking.read(self.config))
+
+
+def followed(before: Tunnel | None, new: Tunnel | None) -> Tunnel | None:
+    """A tunnel after a commit: what was applied stays applied; a new one takes what is configured."""
+    if new is None:
+        return None
+    return bound(new) if before is None else carried(before, new)
+
+
+def as_committed(tunnel: Tunnel, applied: Applied | None) -> Tunnel:
+    """The tunnel with what was applied to it, by default what is configured."""
+    return bound(tunnel) if applied is None else replace(tunnel, applied=applied)
+
+
+# ===== helpers =====
+
+
+def _selector(context: Node, node: Node, kind: TunnelKind, missing: Missing) -> Selector | None:
+    name = values.leaf(node, "match-address")
+    if name is None:
+        if kind is not TunnelKind.DYNAMIC:
+            missing.append("match-address is not set")
+        return None
+    acl = values.entry(context, Kind.ACL, name)
+    rule = None if acl is None else next(values.entries(acl, "rule"), None)
+    if acl is None or rule is None:
+        missing.append(f"access list {name} has no rule: no packet is selected")
+        return None
+    found = nouns.selector(rule, nouns.family_of(values.required(acl, "family")))
+    if found.action != "permit":
+        missing.append(f"the rule of access list {name} denies: no packet is selected")
+    return found
+
+
+def _family(kind: str, remote: Address | None) -> int | None:
+    if kind.startswith("ikev2-"):
+        return nouns.family_of(kind.removeprefix("ikev2-"))
+    return None if remote is None else remote.version
+
+
+def _tunnel(item: TunnelId, interface: Node, binding: Node, crypto_map: MapReading, place: int) -> Tunnel | None:
+    local = local_gateway(interface, crypto_map.family)
+    if crypto_map.missing or local is None:
+        return None
+    preference = crypto_map.preference
+    return Tunnel(
+        id=item,
+        kind=crypto_map.kind,
+        family=local.version,
+        local=local,
+        remote=crypto_map.remote,
+        selector=crypto_map.selector,
+        children=crypto_map.children,
+        ike=crypto_map.ike,
+        manual=crypto_map.manual,
+        initiate=INITIATE[values.required(binding, "initiate")],
+        df_bit=crypto_map.df_bit,
+        natt=crypto_map.natt,
+        vrf=values.leaf(interface, "vrf"),
+        preference=LAST + place if preference is None else preference,
+    )
+
+
+def local_gateway(interface: Node, family: int | None) -> Address | None:
+    """The address of an interface in the family of a map; where the map has none, IPv4 before IPv6."""
+    if family is not None:
+        return nouns.interface_address(interface, family)
+    return nouns.interface_address(interface, 4) or nouns.interface_address(interface, 6)

@@ -1,0 +1,136 @@
+"""Warnings: what is allowed and odd. None of them ever fails a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cryptomap.data.tree import Node, Value
+from cryptomap.errors import OperationFailed, RpcError
+from cryptomap.ipsec import marking, values
+from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD
+from cryptomap.ipsec.names import CONTEXTS, QOS, Kind, Named, where
+from cryptomap.ipsec.scope import Scope
+from cryptomap.ipsec.touched import SYSTEM_DEFAULT
+from cryptomap.schema.nodes import DataNode, Leaf
+
+__all__ = ["dot1p_odd", "dscp_anti_replay", "no_effect", "retransmission_budget"]
+
+
+def dot1p_odd(scope: Scope) -> Iterator[RpcError]:
+    """An odd 802.1p value sets DEI (once CFI), for which some switches drop the frame (StarOS, QoS L2 Mapping)."""
+    for name in sorted(scope.touched.tables):
+        table = marking.table_node(scope.new, name or None)
+        for row in values.entries(table, "internal-priority") if table else ():
+            dot1p = values.number(row, "dot1p-value")
+            if dot1p is not None and dot1p & 1:
+                yield _odd(scope, name, row, dot1p)
+
+
+def _odd(scope: Scope, name: str, row: Node, dot1p: int) -> RpcError:
+    keys = (int(values.required(row, "cos")), int(values.required(row, "color")))
+    leaf = "internal-priority/dot1p-value"
+    path = (
+        where(scope.schema, f"{QOS}/system-default-l2-mapping-table/{leaf}", *keys)
+        if name == SYSTEM_DEFAULT
+        else where(scope.schema, f"{QOS}/l2-mapping-table/{leaf}", name, *keys)
+    )
+    return OperationFailed(
+        f"802.1p value 0x{dot1p:x} is PCP {dot1p >> 1} with the drop eligible indicator set, and some switches drop "
+        f"such frames: use 0x{dot1p - 1:x} unless that is meant",
+        app_tag="dot1p-odd",
+        path=path,
+        severity="warning",
+    )
+
+
+def retransmission_budget(scope: Scope) -> Iterator[RpcError]:
+    """Retransmissions that go on beyond the setup timer are never made."""
+    for kind, items in ((Kind.MAP, scope.touched.maps), (Kind.TEMPLATE, scope.touched.templates)):
+        for item, node in scope.nodes(kind, items):
+            timer = values.number(node, "ikev2/ikev2-ikesa/setup-timer")
+            budget = _budget(node)
+            if timer is not None and budget > timer:
+                yield OperationFailed(
+                    f"the retransmissions of {item.name} take {budget:g} s, but setup-timer ends the attempt after "
+                    f"{timer} s: lower max-retransmissions or retransmission-timeout, or raise setup-timer",
+                    app_tag="retransmission-budget",
+                    path=scope.at(f"{kind}/ikev2/ikev2-ikesa/setup-timer", *item),
+                    severity="warning",
+                )
+
+
+def _budget(node: Node) -> float:
+    """Seconds from the first send until an IKE request is given up."""
+    base = "ikev2/ikev2-ikesa"
+    sends = int(values.required(node, f"{base}/max-retransmissions")) + 1
+    wait = int(values.required(node, f"{base}/retransmission-timeout")) / 1000
+    return wait * (2**sends - 1 if values.flag(node, f"{base}/retransmission-exponential") else sends)
+
+
+def dscp_anti_replay(scope: Scope) -> Iterator[RpcError]:
+    """Packets of one SA with several DSCPs overtake each other, and the receiver's anti-replay window drops the late
+    ones (IPSec in CUPS, Limitations and Restrictions; RFC 4301 section 4.1)."""
+    for item, _ in scope.nodes(Kind.MAP, scope.affected.maps | _protectors(scope)):
+        markings = {_outer(scope, application, item): application for application in scope.applications_of(item)}
+        if len(markings) > 1:
+            shown = ", ".join(f"{application.name} {dscp}" for dscp, application in sorted(markings.items()))
+            yield OperationFailed(
+                f"the SAs of crypto map {item.name} carry packets of several DSCPs ({shown}): the network may reorder "
+                "them and the peer's anti-replay window drop some; protect the applications by maps of their own",
+                app_tag="dscp-anti-replay",
+                path=scope.at(Kind.MAP, *item),
+                severity="warning",
+            )
+
+
+def _protectors(scope: Scope) -> set[Named]:
+    return {found for item in scope.affected.applications if (found := scope.protector_of(item)) is not None}
+
+
+def _outer(scope: Scope, application: Named, crypto_map: Named) -> int:
+    """The outer DSCP that packets of an application take through a map's first transform set."""
+    node = scope.new.find(Kind.APPLICATION, application)
+    own = values.number(node, "dscp") if node else None
+    found = scope.after.crypto_map(crypto_map)
+    proposals = [esp for child in found.children for esp in child.proposals] if found else []
+    return own or (proposals[0].dscp or 0 if proposals else 0)
+
+
+def no_effect(scope: Scope) -> Iterator[RpcError]:
+    """A setting that is kept, and shown, but that no backend carries out."""
+    for kind, items in ((Kind.MAP, scope.touched.maps), (Kind.TEMPLATE, scope.touched.templates)):
+        for item, node in scope.nodes(kind, items):
+            yield from _ignored(scope, NO_EFFECT, node, str(kind), item)
+            for payload in values.entries(node, "ikev2/payload"):
+                keys = (*item, values.required(payload, "name"))
+                yield from _ignored(scope, NO_EFFECT_IN_PAYLOAD, payload, f"{kind}/ikev2/payload", keys)
+
+
+def _ignored(
+    scope: Scope, table: Mapping[str, str], node: Node, base: str, keys: tuple[str, ...]
+) -> Iterator[RpcError]:
+    for path, reason in table.items():
+        if _is_changed(node, path):
+            yield OperationFailed(
+                f"{path.rpartition('/')[2]} of {keys[-1]} is kept but has no effect: {reason}",
+                app_tag="no-effect",
+                path=scope.at(f"{base}/{path}", *keys),
+                severity="warning",
+            )
+
+
+def _is_changed(node: Node, path: str) -> bool:
+    """Whether something other than the default is set at a path; maps and templates do not have all of them."""
+    try:
+        *_, last = values.resolve(node.schema, path)
+    except KeyError:
+        return False
+    return values.is_set(node, path) and _differs(last, values.value(node, path))
+
+
+def _differs(schema: DataNode, value: Value | None) -> bool:
+    if isinstance(schema, Leaf):
+        return value is not None and value != schema.default
+    if isinstance(value, Node):
+        return any(_differs(child, value.slots[child.slot]) for child in value.schema.children)
+    return value is not None

@@ -1,0 +1,202 @@
+"""What commit rules look at: one change, its surroundings, and everything it can affect. Made once a transition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from cryptomap.data.tree import Key, Node
+from cryptomap.data.validation import Snapshot, empty_snapshot
+from cryptomap.datastore.transaction import Origin, Transition
+from cryptomap.errors import ErrorPath
+from cryptomap.ipsec import marking, values
+from cryptomap.ipsec.names import CONTEXTS, Config, Kind, Named, leaf_at, where
+from cryptomap.ipsec.neighbours import Neighbours
+from cryptomap.ipsec.nouns import Reveal
+from cryptomap.ipsec.platform import Facts, Surroundings
+from cryptomap.ipsec.read import Reader, followed
+from cryptomap.ipsec.touched import Touched, affected_by, everything, touched_by
+from cryptomap.schema.nodes import Schema
+from cryptomap_backend.capabilities import Capabilities
+from cryptomap_backend.change import Change, change_of
+from cryptomap_backend.intent import Intent, Responder, ResponderId, Tunnel, TunnelId
+
+__all__ = ["Policy", "Scope", "Scopes", "protector"]
+
+COMPARING_KINDS = ("commit",)
+"""Origins for which rules that compare with running count. A start-up has nothing to compare with, and a revert or a
+rollback goes back to what once was accepted."""
+
+
+def _nobody(_user: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator decides about rules. ``day1``: "warn" accepts a late first DSCP, "enforce" refuses it."""
+
+    day1: str = "warn"
+    is_recovery_user: Callable[[str], bool] = _nobody
+
+
+class Scope:
+    """One change. ``touched`` is what it names, ``affected`` what may behave differently after it."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        old: Snapshot,
+        new: Snapshot,
+        touched: Touched,
+        affected: Touched,
+        origin: Origin,
+        *,
+        facts: Facts,
+        capabilities: Capabilities | None,
+        policy: Policy,
+        reveal: Reveal,
+        neighbours: Neighbours,
+    ) -> None:
+        self.schema = schema
+        self.snapshot = new
+        self.old = Config(old.root)
+        self.new = Config(new.root)
+        self.touched = touched
+        self.affected = affected
+        self.origin = origin
+        self.facts = facts
+        self.capabilities = capabilities
+        self.policy = policy
+        self.before = Reader(old.root, reveal)
+        self.after = Reader(new.root, reveal)
+        self.neighbours = neighbours
+
+    @property
+    def compares(self) -> bool:
+        """Whether rules that compare with running count."""
+        return self.origin.kind in COMPARING_KINDS
+
+    def at(self, path: str, *keys: Key) -> ErrorPath:
+        """The error-path of a node of a context, with the keys along it, that of the context first."""
+        return where(self.schema, f"{CONTEXTS}/{path}", *keys)
+
+    def nodes(self, kind: Kind, items: set[Named]) -> Iterator[tuple[Named, Node]]:
+        """Those of the objects that are there after the change, in order."""
+        for item in sorted(items):
+            node = self.new.find(kind, item)
+            if node is not None:
+                yield item, node
+
+    @cached_property
+    def tunnels(self) -> dict[TunnelId, Tunnel | None]:
+        """The affected tunnels after the change, without what was applied to them."""
+        return {item: self.after.tunnel(item) for item in sorted(self.affected.bindings)}
+
+    @cached_property
+    def responders(self) -> dict[Named, Responder | None]:
+        """The affected services after the change."""
+        return {item: self.after.responder(item) for item in sorted(self.affected.services)}
+
+    def change(self, old: Intent) -> Change:
+        """From the intent of the configuration before to that of the one after. Costs what is affected."""
+        return change_of(
+            old,
+            {item: followed(old.tunnels.get(item), tunnel) for item, tunnel in self.tunnels.items()},
+            {ResponderId(*item): responder for item, responder in self.responders.items()},
+            marking.updated(old.l2, self.new, self.touched),
+        )
+
+    def maps_with_acl(self, acl: Named) -> list[Named]:
+        """The crypto maps that match an access list."""
+        leaf = leaf_at(self.schema, f"{CONTEXTS}/{Kind.MAP}/match-address")
+        found = [(str(path[1][1]), str(path[2][1])) for path in self.snapshot.referrers(leaf, acl.name)]
+        return [Named(context, name) for context, name in found if context == acl.context]
+
+    def applications_of(self, crypto_map: Named) -> list[Named]:
+        """The applications that a crypto map protects, in whatever context."""
+        leaf = leaf_at(self.schema, f"{CONTEXTS}/{Kind.APPLICATION}/protected-by/crypto-map")
+        paths = self.snapshot.referrers(leaf, crypto_map.name)
+        found = [Named(str(path[1][1]), str(path[2][1])) for path in paths]
+        return [item for item in found if self.protector_of(item) == crypto_map]
+
+    def interfaces_of(self, crypto_map: Named) -> list[str]:
+        """The interfaces a crypto map is bound to."""
+        leaf = leaf_at(self.schema, f"{CONTEXTS}/{Kind.INTERFACE}/{Kind.MAP}/name")
+        paths = self.snapshot.referrers(leaf, crypto_map.name)
+        return [str(path[2][1]) for path in paths if path[1][1] == crypto_map.context]
+
+    def protector_of(self, application: Named) -> Named | None:
+        """The crypto map that protects an application after the change."""
+        node = self.new.find(Kind.APPLICATION, application)
+        return None if node is None else protector(node)
+
+
+def protector(application: Node) -> Named | None:
+    """The crypto map that protects an application."""
+    context = values.explicit(application, "protected-by/context")
+    crypto_map = values.explicit(application, "protected-by/crypto-map")
+    return None if context is None or crypto_map is None else Named(context, crypto_map)
+
+
+class Scopes:
+    """Makes scopes; the last one is kept, because rules and the backend's part of a commit ask for the same."""
+
+    def __init__(self, schema: Schema, surroundings: Surroundings, policy: Policy, reveal: Reveal) -> None:
+        self._schema = schema
+        self._surroundings = surroundings
+        self._policy = policy
+        self._reveal = reveal
+        self._neighbours: list[tuple[Node, Neighbours]] = []
+        self._last: tuple[Transition, Scope] | None = None
+
+    def of(self, transition: Transition) -> Scope:
+        """The scope of a transition."""
+        if self._last is None or self._last[0] is not transition:
+            touched = touched_by(self._schema, transition.changes, transition.new)
+            self._last = transition, self._make(transition.old, transition.new, touched, transition.origin)
+        return self._last[1]
+
+    def whole(self, snapshot: Snapshot) -> Scope:
+        """The scope of a configuration as a whole, as at a start-up."""
+        empty = empty_snapshot(self._schema)
+        origin = Origin("", kind="startup")
+        return self._make(empty, snapshot, everything(self._schema, snapshot), origin)
+
+    def reader(self, snapshot: Snapshot) -> Reader:
+        return Reader(snapshot.root, self._reveal)
+
+    def warm(self, snapshot: Snapshot) -> None:
+        """Make the index of a configuration now, so that the first commit on it costs no more than the others."""
+        if all(root is not snapshot.root for root, _ in self._neighbours):
+            self._neighbours = [(snapshot.root, Neighbours.of(Config(snapshot.root)))]
+
+    def forget(self) -> None:
+        """Drop what was made with earlier surroundings."""
+        self._last = None
+
+    def _make(self, old: Snapshot, new: Snapshot, touched: Touched, origin: Origin) -> Scope:
+        affected = affected_by(self._schema, touched, new)
+        return Scope(
+            self._schema,
+            old,
+            new,
+            touched,
+            affected,
+            origin,
+            facts=self._surroundings.facts,
+            capabilities=self._surroundings.capabilities,
+            policy=self._policy,
+            reveal=self._reveal,
+            neighbours=self._neighbours_of(old, new, affected),
+        )
+
+    def _neighbours_of(self, old: Snapshot, new: Snapshot, affected: Touched) -> Neighbours:
+        """The index of ``new``, made from that of ``old`` if that is at hand. Two are kept: a commit that is refused
+        leaves the old one in use, one that succeeds the new one."""
+        known = next((index for root, index in self._neighbours if root is old.root), None)
+        made = known.updated(Config(new.root), affected) if known else Neighbours.of(Config(new.root))
+        kept = [(root, index) for root, index in self._neighbours if root is old.root]
+        self._neighbours = [*kept, (new.root, made)]
+        return made

@@ -177,7 +177,8 @@ class Supervised:
             raise OutcomeUnknown(f"backend {self.name}: {self._doubt}") from bug
 
     def _call(self, lane: _Lane, verb: str, call: Callable[[], Answer], size: int) -> Answer:
-        if lane.overdue:
+        # A reconcile is what mends an overrun, so it waits for it to end; what would only pile up does not.
+        if lane.overdue and verb != "reconcile":
             raise Unavailable(f"backend {self.name} is busy: {lane.overdue} has not answered within its deadline")
         future = lane.submit(call)
         try:

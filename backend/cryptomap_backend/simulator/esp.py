@@ -121,8 +121,11 @@ def outer_header(sa: Sa, inner: ip.Facts, length: int, dscp: int | None, df_bit:
 
 
 def inner_packet(packet: bytes, outer_tos: int) -> bytes:
-    """What leaves the tunnel: the inner packet with the combined ECN. Raises DecapsulationFault, PacketFault."""
-    facts = ip.read(packet)
+    """What leaves the tunnel: the inner packet with the combined ECN. Raises DecapsulationFault."""
+    try:
+        facts = ip.read(packet)
+    except ip.PacketFault as fault:
+        raise DecapsulationFault("decapsulation_failures", f"what the SA carried is no packet: {fault}") from fault
     tos = marking.decapsulated_tos(facts.tos, outer_tos)
     if tos is None:
         raise DecapsulationFault("decapsulation_failures", "congestion was signalled on a packet that cannot carry it")

@@ -48,6 +48,9 @@ class Faults:
         unknown = values.keys() - {field.name for field in fields(cls)}
         if unknown:
             raise SettingsFault(f"unknown fault {', '.join(sorted(unknown))}")
+        for name, kind in (("fail_step", int), ("times", int), ("refuse", str)):
+            if not isinstance(values.get(name), (kind, type(None))):
+                raise SettingsFault(f"fault {name} must be a {'number' if kind is int else 'text'}")
         faults = cls(**values)  # type: ignore[arg-type]
         for name, allowed in (("hang", VERBS), ("lose", VERBS), ("lie", LIES)):
             if getattr(faults, name) not in (None, *allowed):

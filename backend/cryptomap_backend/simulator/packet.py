@@ -134,6 +134,8 @@ def _read_ipv6(packet: bytes) -> Facts:
         if len(packet) < offset + 8:
             raise PacketFault("a truncated IPv6 extension header")
         protocol, at, offset = packet[offset], offset, offset + 8 * (packet[offset + 1] + 1)
+    if offset > len(packet):
+        raise PacketFault("an IPv6 extension header is longer than the packet")
     tos = int.from_bytes(packet[:2], "big") >> 4 & 0xFF
     source, destination = ip_address(packet[8:24]), ip_address(packet[24:40])
     # Routers never fragment IPv6, which is what the don't-fragment bit says in IPv4.

@@ -125,7 +125,7 @@ class World:
             return self._dataplane.send(context, packet, vrf, color)
 
     def receive_packet(self, context: str, packet: bytes) -> Received:
-        """An ESP or AH packet arrives from outside."""
+        """An ESP or AH packet arrives from outside. Raises PacketFault if it is no IP packet."""
         with self._lock:
             self.tick()
             return self._dataplane.receive(context, packet)

@@ -83,7 +83,7 @@ class Supervised:
 
     def __init__(self, backend: Backend, deadline: float = 10.0, per_object: float = 0.01) -> None:
         self.backend = backend
-        self._deadline = deadline
+        self.deadline = deadline
         self._per_object = per_object
         self._commands = _Lane(Lane.COMMANDS, backend.name)
         self._reads = _Lane(Lane.READS, backend.name)
@@ -182,7 +182,7 @@ class Supervised:
             raise Unavailable(f"backend {self.name} is busy: {lane.overdue} has not answered within its deadline")
         future = lane.submit(call)
         try:
-            return future.result(self._deadline + self._per_object * size)
+            return future.result(self.deadline + self._per_object * size)
         except Late:
             return future.result() if future.done() else self._overran(lane, verb, future)
         except Refused:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -11,12 +12,20 @@ from cryptomap_backend.contract import ApplyFailed, Backend, Lane, OutcomeUnknow
 from cryptomap_backend.intent import Intent, TunnelId
 from cryptomap_backend.plan import Plan
 from cryptomap_backend.simulator import Faults, SimulatorBackend, create
-from cryptomap_backend.state import Drift, Observation
+from cryptomap_backend.state import Observation
 from cryptomap_backend.supervised import Supervised
 
 ONE = Intent.of([example_tunnel()])
 FIRST = between(Intent(), ONE)
-SHORT = 0.05
+LONG = 30
+
+
+@contextmanager
+def short_deadline(backend: Supervised) -> Iterator[None]:
+    """For a call that is known to outlive any deadline."""
+    backend.deadline = 0.1
+    yield
+    backend.deadline = LONG
 
 
 @pytest.fixture
@@ -26,14 +35,7 @@ def simulator() -> SimulatorBackend:
 
 @pytest.fixture
 def patient(simulator: SimulatorBackend) -> Iterator[Supervised]:
-    backend = Supervised(simulator, deadline=30)
-    yield backend
-    backend.close()
-
-
-@pytest.fixture
-def hasty(simulator: SimulatorBackend) -> Iterator[Supervised]:
-    backend = Supervised(simulator, deadline=SHORT, per_object=0)
+    backend = Supervised(simulator, deadline=LONG)
     yield backend
     backend.close()
 
@@ -47,49 +49,39 @@ def test_it_is_a_backend_itself(patient: Supervised) -> None:
 
 @pytest.mark.parametrize("after", [False, True])
 def test_an_apply_past_its_deadline_is_unknown_until_reconciled(
-    hasty: Supervised, simulator: SimulatorBackend, after: bool
+    patient: Supervised, simulator: SimulatorBackend, after: bool
 ) -> None:
-    plan = hasty.prepare(FIRST)
+    plan = patient.prepare(FIRST)
     simulator.world.set_faults(Faults(hang="apply", after=after, times=1))
-    with pytest.raises(OutcomeUnknown, match="apply within its deadline"):
-        hasty.apply(plan)
-    assert not hasty.in_sync
+    with short_deadline(patient), pytest.raises(OutcomeUnknown, match="apply within its deadline"):
+        patient.apply(plan)
+    assert not patient.in_sync
     with pytest.raises(Unavailable, match="reconciled first"):
-        hasty.prepare(FIRST)
+        patient.prepare(FIRST)
     with pytest.raises(Unavailable, match="reconciled first"):
-        hasty.apply(plan)
-    assert not hasty.health().in_sync
-    reconcile(hasty)
-    assert hasty.in_sync
+        patient.apply(plan)
+    assert not patient.health().in_sync
+    patient.reconcile(ONE)
+    assert patient.in_sync
     assert set(simulator.observe().tunnels) == set(ONE.tunnels)
-    hasty.apply(hasty.prepare(change_of(ONE, {example_tunnel().id: None})))
-
-
-def reconcile(backend: Supervised, intent: Intent = ONE) -> Drift:
-    """As the server does it: again until the call that was broken off has ended."""
-    for _ in range(100):
-        try:
-            return backend.reconcile(intent)
-        except Unavailable:
-            continue
-    raise AssertionError("never reconciled")
+    patient.apply(patient.prepare(change_of(ONE, {example_tunnel().id: None})))
 
 
 @pytest.mark.parametrize("verb", ["prepare", "observe"])
 def test_a_read_past_its_deadline_leaves_nothing_in_doubt(
-    hasty: Supervised, simulator: SimulatorBackend, verb: str
+    patient: Supervised, simulator: SimulatorBackend, verb: str
 ) -> None:
     simulator.world.set_faults(Faults(hang=verb, times=1))
-    with pytest.raises(Unavailable, match=f"did not answer {verb} within its deadline"):
-        _ = hasty.prepare(FIRST) if verb == "prepare" else hasty.observe()
-    assert hasty.in_sync
+    with short_deadline(patient), pytest.raises(Unavailable, match=f"did not answer {verb} within its deadline"):
+        _ = patient.prepare(FIRST) if verb == "prepare" else patient.observe()
+    assert patient.in_sync
 
 
-def test_a_hung_read_does_not_hold_up_a_commit(hasty: Supervised, simulator: SimulatorBackend) -> None:
+def test_a_hung_read_does_not_hold_up_a_commit(patient: Supervised, simulator: SimulatorBackend) -> None:
     simulator.world.set_faults(Faults(hang="observe", times=1))
-    with pytest.raises(Unavailable):
-        hasty.observe()
-    hasty.apply(hasty.prepare(FIRST))
+    with short_deadline(patient), pytest.raises(Unavailable):
+        patient.observe()
+    patient.apply(patient.prepare(FIRST))
     assert set(simulator.observe().tunnels) == set(ONE.tunnels)
 
 
@@ -146,15 +138,15 @@ class Stubborn(SimulatorBackend):
 
 def test_while_a_call_is_overdue_nothing_overtakes_it() -> None:
     stubborn = Stubborn()
-    backend = Supervised(stubborn, deadline=SHORT, per_object=0)
+    backend = Supervised(stubborn, deadline=LONG, per_object=0)
     plan = backend.prepare(FIRST)
-    with pytest.raises(OutcomeUnknown):
+    with short_deadline(backend), pytest.raises(OutcomeUnknown):
         backend.apply(plan)
-    with pytest.raises(Unavailable, match="did not answer reconcile"):
+    with short_deadline(backend), pytest.raises(Unavailable, match="did not answer reconcile"):
         backend.reconcile(Intent())
     assert backend.health().last_error == "apply has not answered within its deadline"
     stubborn.go_on.set()
-    assert reconcile(backend, Intent()).unexpected == (example_tunnel().id,)
+    assert backend.reconcile(Intent()).unexpected == (example_tunnel().id,)
     assert not stubborn.observe().tunnels
     backend.close()
 
@@ -166,8 +158,8 @@ def test_a_busy_backend_says_so_at_once() -> None:
             return super().observe(only)
 
     go_on = threading.Event()
-    backend = Supervised(Slow(create({}).world), deadline=SHORT, per_object=0)
-    with pytest.raises(Unavailable, match="did not answer observe within its deadline"):
+    backend = Supervised(Slow(create({}).world), deadline=LONG, per_object=0)
+    with short_deadline(backend), pytest.raises(Unavailable, match="did not answer observe within its deadline"):
         backend.observe()
     with pytest.raises(Unavailable, match="busy: observe has not answered"):
         backend.capabilities()
@@ -177,7 +169,7 @@ def test_a_busy_backend_says_so_at_once() -> None:
 
 def test_what_has_not_begun_by_its_deadline_is_cancelled() -> None:
     stubborn = Stubborn()
-    backend = Supervised(stubborn, deadline=SHORT, per_object=0)
+    backend = Supervised(stubborn, deadline=LONG, per_object=0)
     plan = backend.prepare(FIRST)
     outcomes: list[type[Exception]] = []
 
@@ -187,6 +179,7 @@ def test_what_has_not_begun_by_its_deadline_is_cancelled() -> None:
         except (OutcomeUnknown, Unavailable) as fault:
             outcomes.append(type(fault))
 
+    backend.deadline = 0.1
     threads = [threading.Thread(target=apply) for _ in range(2)]
     for thread in threads:
         thread.start()

@@ -192,7 +192,9 @@ class Datastores:
         if target != "startup":
             raise OperationNotSupported(f"{target} cannot be deleted", error_type="protocol")
         self._require_writable(target, origin.session_id)
-        self._running.store_startup(Node.empty(self.schema.root))
+        nothing = Node.empty(self.schema.root)
+        self.permit(origin, self.read(target), nothing)
+        self._running.store_startup(nothing)
 
     def discard(self, origin: Origin) -> None:
         """discard-changes (section 8.3.4.2)."""

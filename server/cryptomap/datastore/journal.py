@@ -25,10 +25,11 @@ from pathlib import Path
 from immutables import Map
 
 from cryptomap.data.diff import Change, edit_document
+from cryptomap.data.xml import Sealer
 from cryptomap.datastore.clock import Clock
 from cryptomap.datastore.history import COLUMNS, ENTRY_WEIGHT, ORIGIN_DIGEST, Record, digest_of, pack
 from cryptomap.datastore.statedir import StateFault
-from cryptomap.datastore.transaction import FactKey, Observer, OutcomeUnknown, Pending, Transition, silent
+from cryptomap.datastore.transaction import FactKey, OutcomeUnknown, Pending, Transition
 from cryptomap.errors import OperationFailed
 from cryptomap.schema.nodes import Schema
 
@@ -36,6 +37,7 @@ __all__ = ["Journal", "StartupCopy", "shrink"]
 
 log = logging.getLogger(__name__)
 
+KEY_PATH = "journal"
 FORMAT = 1  # PRAGMA user_version
 
 TABLES = """
@@ -47,6 +49,7 @@ CREATE TABLE pending (one INTEGER PRIMARY KEY CHECK (one = 1), reference INTEGER
     timeout REAL NOT NULL, session INTEGER NOT NULL, user TEXT NOT NULL, persist TEXT);
 CREATE TABLE startup (one INTEGER PRIMARY KEY CHECK (one = 1), base INTEGER NOT NULL, document BLOB NOT NULL);
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE key (one INTEGER PRIMARY KEY CHECK (one = 1), sealed TEXT NOT NULL);
 CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), time REAL NOT NULL);
 """
 
@@ -71,17 +74,20 @@ class Journal:
 
     name = "journal"
 
-    def __init__(self, path: Path, schema: Schema, clock: Clock, step: Observer = silent) -> None:
+    def __init__(self, path: Path, schema: Schema, clock: Clock) -> None:
         """Open or make the journal file. Raises StateFault if it is unusable or of a newer format."""
         self._schema = schema
         self._clock = clock
-        self._step = step
         self._in_doubt = False
         self.last: Record | None = None  # the commit stored last by this object, and what replaying it weighs
         self.last_weight = 0
         try:
-            self._db = _connect(path)
-            self._load()
+            self._db = sqlite3.connect(path, isolation_level=None)
+            with contextlib.ExitStack() as unless_complete:
+                unless_complete.callback(self._db.close)
+                _set_up(self._db, path)
+                self._load()
+                unless_complete.pop_all()
         except sqlite3.Error as fault:
             raise StateFault(f"journal {path}: {fault}") from None
 
@@ -149,6 +155,16 @@ class Journal:
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO startup VALUES (1, ?, ?)", (startup.base, startup.document))
         self.startup = startup
+
+    def require_key(self, seal: Sealer) -> None:
+        """Raises StateFault if the secrets of this journal were sealed with a key that ``seal`` does not have: a stored
+        secret would pass for a clear one and be sealed a second time."""
+        row = self._db.execute("SELECT sealed FROM key").fetchone()
+        if row is None:
+            with self._transaction():
+                self._db.execute("INSERT INTO key VALUES (1, ?)", (seal.seal(KEY_PATH, KEY_PATH),))
+        elif not seal.is_sealed(KEY_PATH, row[0]):
+            raise StateFault("the key file does not belong to this journal; restore the one it was made with")
 
     def close(self) -> None:
         self._db.close()
@@ -251,8 +267,7 @@ class Journal:
                 self._db.execute("ROLLBACK")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None)
+def _set_up(db: sqlite3.Connection, path: Path) -> None:
     path.chmod(0o600)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
@@ -262,7 +277,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise StateFault(f"journal {path}: format {found} was written by a newer cryptomapd; this one reads {FORMAT}")
     if found == 0:
         db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
-    return db
 
 
 def shrink(path: Path) -> None:

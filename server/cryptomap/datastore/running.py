@@ -70,7 +70,7 @@ class Running:
         self._clock = clock
         self._step = step
         self._participants = participants
-        self._journal = Journal(state.journal, schema, clock, step)
+        self._journal = Journal(state.journal, schema, clock)
         self._checkpoints = Checkpoints(state.checkpoints, step)
         self._checkpointer = Checkpointer(schema, self._checkpoints, state.journal, background)
         self.history = History(state.journal)
@@ -81,7 +81,13 @@ class Running:
         self.waiting: Waiting | None = None
         self.startup: Node | None = None
         self.snapshot = empty_snapshot(schema)
-        self._recover(boot_from_startup)
+        try:
+            if seal is not None:
+                self._journal.require_key(seal)
+            self._recover(boot_from_startup)
+        except BaseException:
+            self._journal.close()
+            raise
 
     @property
     def head(self) -> int:
@@ -282,7 +288,7 @@ class Running:
         self._recover_waiting()
         self._recover_startup(boot_from_startup)
         upgraded = not rebuilt.trusted
-        if rebuilt.replayed:
+        if rebuilt.replayed or upgraded:
             self._checkpointer.note(rebuilt.replayed, self.snapshot.root, self._header(), now=upgraded)
 
     def _set_aside(self, rebuilt: Rebuilt) -> None:

@@ -40,8 +40,10 @@ def open_datastores(schema: Schema, clock: Clock, tmp_path: Path) -> Iterator[Op
 
     def open_again(schema: Schema = schema, **options: Any) -> Datastores:
         close()
-        options = {"clock": clock, "background": lambda work: work()} | options
-        datastores = Datastores(schema, StateDirectory(tmp_path / "state"), VAULT, **options)
+        options.setdefault("clock", clock)
+        options.setdefault("background", lambda work: work())
+        options.setdefault("seal", VAULT)
+        datastores = Datastores(schema, StateDirectory(tmp_path / "state"), **options)
         opened.append(datastores)
         datastores.start()
         return datastores

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from cryptomap.datastore.confirm import Confirm
@@ -114,6 +116,14 @@ def test_a_confirmed_commit_without_changes_waits_as_well(datastores: Datastores
     assert datastores.head == 1
 
 
+def test_an_unmodified_candidate_follows_running_back(datastores: Datastores) -> None:
+    datastores.commit(ALICE, TEN_MINUTES)
+    datastores.copy(ALICE, "candidate", "running")
+    datastores.cancel(ALICE)
+    assert not datastores.modified
+    assert mtu(datastores.candidate) == "1500"
+
+
 def test_cancelled_it_is_rolled_back(datastores: Datastores) -> None:
     datastores.commit(ALICE, TEN_MINUTES)
     datastores.cancel(ALICE)
@@ -153,7 +163,12 @@ def test_a_backend_that_refuses_the_revert_is_reconciled_later(
 
 def test_another_session_can_neither_confirm_nor_cancel_it(datastores: Datastores) -> None:
     datastores.commit(ALICE, TEN_MINUTES)
-    for use in (lambda: datastores.commit(BOB), lambda: datastores.cancel(BOB), lambda: datastores.rollback(BOB, 0)):
+    uses: list[Callable[[], object]] = [
+        lambda: datastores.commit(BOB),
+        lambda: datastores.cancel(BOB),
+        lambda: datastores.rollback(BOB, 0),
+    ]
+    for use in uses:
         with pytest.raises(InUse):
             use()
     with pytest.raises(InvalidValue):

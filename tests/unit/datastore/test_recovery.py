@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryptomap.datastore.datastores import Datastores
-from cryptomap.datastore.statedir import StateDirectory
+from cryptomap.datastore.secrets import Vault
+from cryptomap.datastore.statedir import StateDirectory, StateFault
 from cryptomap.schema.nodes import Schema
 from support.stores import ALICE, VAULT, YANG, Clock, Open, commit_mtu, interface, mtu, put, schema_of, xml
 
@@ -245,6 +246,14 @@ def test_closing_gives_up_a_checkpoint_that_is_being_written(
     assert mtu(open_datastores().running.root) == "100"
 
 
+def test_another_key_file_is_refused(open_datastores: Open) -> None:
+    put(datastores := open_datastores(), interface("eth0", "<psk>secret</psk>"))
+    datastores.commit(ALICE)
+    datastores.close()
+    with pytest.raises(StateFault, match="key file does not belong"):
+        open_datastores(seal=Vault([bytes(64)]))
+
+
 # ---- another schema ------------------------------------------------------------------------------------------------
 
 
@@ -298,7 +307,8 @@ from support.stores import *
 from cryptomap.datastore import checkpoints
 from cryptomap.datastore.confirm import Confirm
 from cryptomap.datastore.datastores import Datastores
-from cryptomap.datastore.statedir import StateDirectory
+from cryptomap.datastore.secrets import Vault
+from cryptomap.datastore.statedir import StateDirectory, StateFault
 
 checkpoints.MINIMUM_WEIGHT = 1
 directory, schema = sys.argv[1], schema_of(YANG)

@@ -70,7 +70,7 @@ def built(schema: Schema, content: dict[str, tuple[set[int], int]]) -> Node:
         vlans = {i: Node.empty(vlan).with_slot(vlan.child("id").slot, str(i)) for i in ids}  # type: ignore[arg-type, attr-defined]
         entry = Node.empty(interface_)  # type: ignore[arg-type]
         for child, value in [("name", name), ("mtu", str(mtu)), ("vlan", SortedEntries.build(vlans))]:  # type: ignore[arg-type]
-            entry = entry.with_slot(interface_.child(child).slot, value)  # type: ignore[attr-defined, arg-type]
+            entry = entry.with_slot(interface_.child(child).slot, value)  # type: ignore[attr-defined]
         entries[name] = entry
     inner = SortedEntries.build(entries)  # type: ignore[arg-type]
     empty = Node.empty(schema.root)

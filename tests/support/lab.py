@@ -218,7 +218,7 @@ class Client:
     async def closed(self) -> str:
         """Wait for the server to end the session; the reason it gave the transport."""
         async with asyncio.timeout(PATIENCE):
-            await self.task
+            await asyncio.shield(self.task)
         assert self.peer.closed_because is not None
         return self.peer.closed_because
 
@@ -232,7 +232,7 @@ class Client:
     async def doors(self, source: str = "running") -> str:
         """The content of ``doors`` in a datastore."""
         reply = await self.rpc(f"<get-config><source><{source}/></source></get-config>")
-        found = re.fullmatch(rf'<data xmlns="{BASE}">(?:<doors xmlns="urn:doors">(.*)</doors>)?</data>', reply)
+        found = re.fullmatch(rf'<data xmlns="{BASE}">(?:<doors xmlns="urn:doors">(.*)</doors>)?</data>', reply, re.DOTALL)
         assert found, reply
         return found[1] or ""
 
@@ -300,7 +300,7 @@ class Lab:
     async def stop(self) -> None:
         async with asyncio.timeout(PATIENCE):
             await self.server.stop()
-            await asyncio.gather(*self._tasks)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.writer.run(self.datastores.close)
         self.writer.stop()
 

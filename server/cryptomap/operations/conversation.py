@@ -74,6 +74,7 @@ class Conversation:
         self._sending = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_busy = False
+        self._greeted = asyncio.Event()
         self._heard = self._loop.time()
 
     def end(self, ended: Ended) -> None:
@@ -133,10 +134,11 @@ class Conversation:
                 data = await self._peer.read()
                 self._connection.receive_data(data)
                 size += len(data)
+                self._heard = self._loop.time()
                 continue
-            self._heard = self._loop.time()
             if isinstance(event, HelloReceived):
                 self._server.establish(self.session)
+                self._greeted.set()
                 continue
             await self._requests.put(event, size)
             size = 0
@@ -146,15 +148,19 @@ class Conversation:
     async def _watch(self) -> None:
         """The hello time-out, then the idle time-out (RFC 6470 calls both of them timeout)."""
         limits = self._server.limits
-        if limits.hello_timeout:
-            await asyncio.sleep(limits.hello_timeout)
-            if not self.session.is_established:
-                self.end(Ended(Reason.TIMEOUT, f"no hello within {limits.hello_timeout:g} s"))
+        try:
+            async with asyncio.timeout(limits.hello_timeout or None):
+                await self._greeted.wait()
+        except TimeoutError:
+            self.end(Ended(Reason.TIMEOUT, f"no hello within {limits.hello_timeout:g} s"))
         while limits.idle_timeout:
-            quiet = self._loop.time() - self._heard
-            if quiet >= limits.idle_timeout and not self._is_in_use():
+            left = self._heard + limits.idle_timeout - self._loop.time()
+            if self._is_in_use():
+                left = limits.idle_timeout
+            elif left <= 0:
                 self.end(Ended(Reason.TIMEOUT, f"no request within {limits.idle_timeout:g} s"))
-            await asyncio.sleep(max(limits.idle_timeout - quiet, limits.idle_timeout / 10))
+                return
+            await asyncio.sleep(left)
 
     def _is_in_use(self) -> bool:
         return self._is_busy or self.session.subscription is not None or len(self._requests) > 0

@@ -37,8 +37,8 @@ class SettingsFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """``[server]``. ``listen`` is ADDR:PORT ([ADDR]:PORT for IPv6); port 0 lets the system choose. ``policy`` of
-    startup: ``startup_datastore`` turns on the :startup capability (then boot loads startup, not the last running)."""
+    """``[server]``. ``listen`` is ADDR:PORT ([ADDR]:PORT for IPv6); port 0 lets the system choose.
+    ``startup_datastore`` turns on the :startup capability: then boot loads startup and not the last running."""
 
     listen: str = "127.0.0.1:830"
     state_dir: Path = Path("/var/lib/cryptomap")
@@ -92,9 +92,8 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class User:
     """``[users.NAME]``. ``authorized_keys`` is a file in OpenSSH's format, ``keys`` the same lines inline.
-    ``password_hash`` is a scrypt hash (``python -m cryptomap.transport.passwords`` makes one);
-    without one the user has no password. Access control does not bind a
-    ``recovery`` user."""
+    ``password_hash`` is a scrypt hash (``python -m cryptomap.transport.passwords`` makes one); without one the user has
+    no password. Access control does not bind a ``recovery`` user."""
 
     authorized_keys: Path | None = None
     keys: tuple[str, ...] = ()
@@ -136,8 +135,10 @@ def load(path: Path | None) -> Settings:
 
 
 def _settings(tables: dict[str, Any], path: Path) -> Settings:
-    users = tables.pop("users", {})
-    backend = tables.get("backend", {})
+    users, backend = tables.pop("users", {}), tables.get("backend", {})
+    for name, table in (("users", users), ("backend", backend)):
+        if not isinstance(table, dict):
+            raise SettingsFault(f"{path}: {name} must be a table")
     options = {key: backend.pop(key) for key in list(backend) if isinstance(backend[key], dict)}
     settings = _read(Settings, tables, f"{path}:", path.parent)
     named = {name: _read(User, table, f"{path}: users.{name}", path.parent) for name, table in users.items()}

@@ -1,0 +1,112 @@
+"""The settings file: what is read, and the one line each fault is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cryptomap.daemon.settings import Settings, SettingsFault, load, parse_listen
+
+WHOLE = """
+[server]
+listen = "[::1]:830"
+state-dir = "state"
+yang-dirs = ["yang", "/opt/yang"]
+
+[limits]
+sessions = 10
+idle-timeout = 600
+
+[backend]
+name = "simulator"
+deadline = 5
+
+[backend.simulator]
+seed = 7
+
+[platform]
+role = "control-plane"
+product = "vpc-si"
+vpp = true
+
+[policy]
+day1 = "enforce"
+
+[users.alice]
+keys = ["ssh-ed25519 AAAA alice"]
+
+[users.root]
+authorized-keys = "root.keys"
+recovery = true
+"""
+
+
+def read(tmp_path: Path, text: str) -> Settings:
+    path = tmp_path / "cryptomapd.toml"
+    path.write_text(text)
+    return load(path)
+
+
+def test_the_whole_file(tmp_path: Path) -> None:
+    settings = read(tmp_path, WHOLE)
+    assert settings.server.listen == "[::1]:830"
+    assert settings.server.state_dir == tmp_path / "state"  # relative paths are relative to the file
+    assert settings.server.yang_dirs == (tmp_path / "yang", Path("/opt/yang"))
+    assert (settings.limits.sessions, settings.limits.idle_timeout) == (10, 600.0)
+    assert (settings.backend.name, settings.backend.deadline) == ("simulator", 5.0)
+    assert settings.backend.options == {"simulator": {"seed": 7}}
+    assert (settings.platform.role, settings.platform.product, settings.platform.vpp) == (
+        "control-plane",
+        "vpc-si",
+        True,
+    )
+    assert settings.policy.day1 == "enforce"
+    assert settings.users["alice"].keys == ("ssh-ed25519 AAAA alice",)
+    assert settings.users["root"].recovery
+    assert settings.users["root"].authorized_keys == tmp_path / "root.keys"
+
+
+FAULTS = [
+    ("[server]\nlisten-on = '::'\n", "unknown key 'listen-on'; did you mean 'listen'?"),
+    ("[serverr]\n", "unknown key 'serverr'; did you mean 'server'?"),
+    ("[server]\nlisten = 830\n", "listen has a value of the wrong type: 830"),
+    ("[limits]\nsessions = 'many'\n", "sessions has a value of the wrong type: 'many'"),
+    ("[limits]\nsessions = true\n", "sessions has a value of the wrong type: True"),
+    ("[platform]\nrole = 'boss'\n", "platform.role is 'boss', which is none of user-plane, control-plane"),
+    ("[users.eve]\nadmin = true\n", "users.eve unknown key 'admin'"),
+    ("users = 3\n", "users must be a table"),
+    ("backend = 3\n", "backend must be a table"),
+    ("server = 3\n", "server must be a table"),
+    ("not toml", "is not TOML"),
+    ("[server]\nyang-dirs = [1]\n", "yang-dirs has a value of the wrong type: 1"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), FAULTS, ids=[said for _, said in FAULTS])
+def test_a_fault_is_one_line_that_names_the_culprit(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsFault) as caught:
+        read(tmp_path, text)
+    line = str(caught.value)
+    assert said in line
+    assert "cryptomapd.toml" in line
+    assert "\n" not in line
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsFault, match=r"cannot read settings file .*none\.toml: No such file"):
+        load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:830", ("::1", 830)), ("localhost:22", ("localhost", 22))],
+)
+def test_listen_addresses(text: str, wanted: tuple[str, int]) -> None:
+    assert parse_listen(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["830", ":830", "host:", "host:ssh", "host:70000", "host:-1"])
+def test_what_is_no_listen_address(text: str) -> None:
+    with pytest.raises(SettingsFault, match=r"is not ADDR:PORT"):
+        parse_listen(text)

@@ -25,6 +25,8 @@ RETRY_AFTER = 60.0
 RETIRE_AFTER = 0.5
 """Seconds a replaced child SA still receives what is on its way (the seed's overlap)."""
 
+ANSWERING = Peer()
+
 
 class Lifecycle:
     """Drafts of tunnel records and the events they bring."""
@@ -110,7 +112,8 @@ class Lifecycle:
         return negotiator.child_sa(child, self._peer(record), lambda proposal: dscp(proposal.name), self.now)
 
     def _peer(self, record: TunnelRecord) -> Peer:
-        return self.world.peers.get(record.remote, Peer()) if record.remote else Peer()
+        peers = self.world.peers
+        return peers.get(record.remote, ANSWERING) if peers and record.remote else ANSWERING
 
     # ===== rekey =====
 

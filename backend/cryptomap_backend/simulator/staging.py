@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from cryptomap_backend.contract import ApplyFailed
 from cryptomap_backend.intent import Address, Child, L2Marking, Responder, ResponderId, Tunnel, TunnelId
 from cryptomap_backend.plan import EffectKind, Step, effect_of, negotiated
-from cryptomap_backend.simulator.lifecycle import Lifecycle
+from cryptomap_backend.simulator.lifecycle import ANSWERING, Lifecycle
 from cryptomap_backend.simulator.negotiation import rekey_time
-from cryptomap_backend.simulator.peers import Peer
 from cryptomap_backend.simulator.records import ChildSa, ResponderRecord, Session, TunnelRecord
 from cryptomap_backend.state import Event, EventKind, Role
 
@@ -132,7 +131,7 @@ class Staging(Lifecycle):
         """A peer negotiates with a responder. Raises NegotiationFault, KeyError."""
         record = self.responders.get(responder) or self.world.responders[responder]
         policy, negotiator = record.responder, self.world.negotiator
-        peer = self.world.peers.get(remote, Peer())
+        peer = self.world.peers.get(remote, ANSWERING)
         children = tuple(
             [negotiator.child_sa(child, peer, lambda proposal: proposal.dscp, self.now) for child in policy.children]
         )

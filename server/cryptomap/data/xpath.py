@@ -151,7 +151,9 @@ class Env:
         node = parent.value
         if not isinstance(node, Node):
             return None
-        if self.view is not None and (not child.config or self.view.hides(child)):
+        if self.view is not None and self.view.hides(child):
+            return None
+        if self.view is not None and not child.config:
             value = self.view.value(node, child, parent.path)
         else:
             value = node.slots[child.slot]

@@ -101,7 +101,7 @@ class ValueWork:
         return True
 
     def finish(self) -> Value | None:
-        values = ordered_values(self._schema, [str(value) for value in self._items])
+        values = ordered_values(self._schema, map(str, self._items))
         return self._old if values == self._old else values
 
 

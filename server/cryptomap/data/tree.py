@@ -169,18 +169,22 @@ class SortedEntries:
 
     def __init__(self, chunks: tuple[Chunk, ...]) -> None:
         self.chunks = chunks
-        self._firsts = tuple([chunk.keys[0] for chunk in chunks])
-        self._length = sum([len(chunk.keys) for chunk in chunks])
+        if len(chunks) == 1:  # most lists are short and many: spend nothing on them
+            self._firsts: tuple[Key, ...] = ()
+            self._length = len(chunks[0].keys)
+        else:
+            self._firsts = tuple([chunk.keys[0] for chunk in chunks])
+            self._length = sum([len(chunk.keys) for chunk in chunks])
 
     @classmethod
     def build(cls, entries: Mapping[Key, Node]) -> SortedEntries | None:
         """From any mapping; ``None`` if it is empty."""
         if not entries:
             return None
-        return cls(tuple(_chunks(sorted(entries.items(), key=_first))))
+        return cls(_chunks(entries))
 
     def get(self, key: Key) -> Node | None:
-        chunk = self.chunks[max(bisect_right(self._firsts, key) - 1, 0)]
+        chunk = self.chunks[bisect_right(self._firsts, key) - 1]  # -1, the last one, where no chunk can hold the key
         at = bisect_left(chunk.keys, key)
         return chunk.nodes[at] if at < len(chunk.keys) and chunk.keys[at] == key else None
 
@@ -212,7 +216,7 @@ class SortedEntries:
             chunks += self.chunks[done:at]
             old = self.chunks[at]
             new = _update_chunk(old, touched[at])
-            changed = changed or new != [old]
+            changed = changed or new != (old,)
             chunks += new
             done = at + 1
         if not changed:
@@ -243,19 +247,21 @@ class SortedEntries:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _first(item: tuple[Key, Node]) -> Key:
-    return item[0]
+def _chunks(entries: Mapping[Key, Node]) -> tuple[Chunk, ...]:
+    """The entries in key order, in as few chunks of about equal size as CHUNK_TARGET allows."""
+    keys = sorted(entries) if len(entries) > 1 else list(entries)
+    if len(keys) <= CHUNK_TARGET:
+        return (_chunk(keys, entries),)
+    pieces = (len(keys) + CHUNK_TARGET - 1) // CHUNK_TARGET
+    size = (len(keys) + pieces - 1) // pieces
+    return tuple([_chunk(keys[start : start + size], entries) for start in range(0, len(keys), size)])
 
 
-def _chunks(items: list[tuple[Key, Node]]) -> Iterator[Chunk]:
-    pieces = max(1, (len(items) + CHUNK_TARGET - 1) // CHUNK_TARGET)
-    size = (len(items) + pieces - 1) // pieces
-    for start in range(0, len(items), size):
-        keys, nodes = zip(*items[start : start + size], strict=True)
-        yield Chunk(keys, nodes)
+def _chunk(keys: list[Key], entries: Mapping[Key, Node]) -> Chunk:
+    return Chunk(tuple(keys), tuple([entries[key] for key in keys]))
 
 
-def _update_chunk(chunk: Chunk, changes: Mapping[Key, Node | None]) -> list[Chunk]:
+def _update_chunk(chunk: Chunk, changes: Mapping[Key, Node | None]) -> tuple[Chunk, ...]:
     if len(changes) == 1:
         return _update_one(chunk, *next(iter(changes.items())))
     entries: dict[Key, Node] = dict(zip(chunk.keys, chunk.nodes, strict=True))
@@ -267,19 +273,18 @@ def _update_chunk(chunk: Chunk, changes: Mapping[Key, Node | None]) -> list[Chun
         else:
             entries[key] = node
     if not changed:
-        return [chunk]
+        return (chunk,)
     if not entries:
-        return []
-    items = sorted(entries.items(), key=_first)
-    return list(_chunks(items)) if len(items) > CHUNK_MAX else [Chunk(*zip(*items, strict=True))]
+        return ()
+    return _chunks(entries) if len(entries) > CHUNK_MAX else (_chunk(sorted(entries), entries),)
 
 
-def _update_one(chunk: Chunk, key: Key, node: Node | None) -> list[Chunk]:
+def _update_one(chunk: Chunk, key: Key, node: Node | None) -> tuple[Chunk, ...]:
     keys, nodes = chunk.keys, chunk.nodes
     at = bisect_left(keys, key)
     found = at < len(keys) and keys[at] == key
     if (nodes[at] if found else None) is node:
-        return [chunk]
+        return (chunk,)
     tail = at + 1 if found else at
     if node is None:
         keys = keys[:at] + keys[tail:]
@@ -289,10 +294,10 @@ def _update_one(chunk: Chunk, key: Key, node: Node | None) -> list[Chunk]:
             keys = (*keys[:at], key, *keys[at:])
         nodes = (*nodes[:at], node, *nodes[tail:])
     if not keys:
-        return []
+        return ()
     if len(keys) > CHUNK_MAX:
-        return list(_chunks(list(zip(keys, nodes, strict=True))))
-    return [Chunk(keys, nodes)]
+        return _chunks(dict(zip(keys, nodes, strict=True)))
+    return (Chunk(keys, nodes),)
 
 
 class UserEntries:

@@ -95,7 +95,8 @@ def names_at(schema: Schema, element: etree._Element) -> Names:
     """What prefixes in the text of an element stand for."""
 
     def names(prefix: str | None) -> str:
-        namespace = element.nsmap.get(prefix)
+        # The usual case costs nothing to know: the value is in the namespace of the element itself.
+        namespace = etree.QName(element).namespace if prefix == element.prefix else element.nsmap.get(prefix)
         if namespace is None:
             what = f"prefix '{prefix}' is not declared" if prefix else "there is no default namespace for the value"
             raise TypeFault(what)

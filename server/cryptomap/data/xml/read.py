@@ -7,7 +7,8 @@ one flat function that dispatches on the class of the schema node; everything ra
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from lxml import etree
@@ -87,6 +88,51 @@ def _refuse_attributes(faults: Faults, element: etree._Element) -> None:
             faults.add(UnknownAttribute, f"attribute '{attribute}' is not expected here", found, info=info)
 
 
+@lru_cache(maxsize=4096)
+def _plain_leafs(inner: InnerNode, config_only: bool) -> dict[str, tuple[int, Callable[[str], str]]]:
+    """For the usual kind of leaf, by tag: its slot, and what makes a value of its text."""
+    return {
+        leaf.tag: (leaf.slot, leaf.type.parse)
+        for leaf in inner.children
+        if isinstance(leaf, Leaf) and not (leaf.secret or leaf.type.qualified) and (leaf.config or not config_only)
+    }
+
+
+class _Many:
+    """The lists and leaf-lists of one node while it is read."""
+
+    __slots__ = ("_entries", "_values")
+
+    def __init__(self) -> None:
+        self._entries: dict[ListNode, dict[Key, Node]] | None = None
+        self._values: dict[LeafList, dict[str, None] | list[str]] | None = None
+
+    def entries_of(self, schema: ListNode) -> dict[Key, Node]:
+        if self._entries is None:
+            self._entries = {}
+        entries = self._entries.get(schema)
+        if entries is None:
+            entries = self._entries[schema] = {}
+        return entries
+
+    def values_of(self, schema: LeafList) -> dict[str, None] | list[str]:
+        """Values in order; a dict where each may be there once."""
+        if self._values is None:
+            self._values = {}
+        values = self._values.get(schema)
+        if values is None:
+            values = self._values[schema] = {} if schema.config else []
+        return values
+
+    def settle(self, slots: Slots) -> None:
+        if self._entries is not None:
+            for schema, entries in self._entries.items():
+                slots[schema.slot] = entries_of(schema, entries) if schema.keys else KeylessEntries(entries.values())
+        if self._values is not None:
+            for leaf_list, values in self._values.items():
+                slots[leaf_list.slot] = ordered_values(leaf_list, values)
+
+
 class Reader:
     """Builds nodes and collects faults; what is at fault is left out of the node.
 
@@ -143,55 +189,49 @@ class Reader:
                 self.faults.add(MissingElement, message, element, info=(("bad-element", leaf.name),))
 
     def _slots(self, inner: InnerNode, element: etree._Element) -> Slots:
-        by_tag = inner.by_tag
         slots: Slots = [None] * len(inner.children)
-        lists: dict[ListNode, dict[Key, Node]] = {}
-        values: dict[LeafList, list[str]] = {}
-        config_only = self.config_only
+        plain = _plain_leafs(inner, self.config_only)
+        many = _Many()
         text = element.text
         if text is not None and not text.isspace():
             self.mixed(element)
         for child in element:
-            node = by_tag.get(child.tag)
-            kind = node.__class__
-            tail = child.tail
-            if tail is not None and not tail.isspace():
-                self.mixed(element)
-            if node is None or (config_only and not node.config):
-                self.unexpected(inner, node, child)
-            elif kind is Leaf:
-                leaf = cast(Leaf, node)
-                if slots[leaf.slot] is not None:
-                    self.twice(node, child)
-                elif leaf.secret or leaf.type.qualified or len(child):
-                    slots[leaf.slot] = self.text_value(leaf, child)
-                else:
-                    try:
-                        slots[leaf.slot] = leaf.type.parse(child.text or "")
-                    except TypeFault:
-                        slots[leaf.slot] = self.text_value(leaf, child)
-            elif kind is ListNode:
-                self._add_entry(cast(ListNode, node), child, lists)
-            elif kind is LeafList:
-                self._add_value(cast(LeafList, node), child, values)
-            elif slots[node.slot] is not None:
-                self.twice(node, child)
-            elif kind is Container:
-                slots[node.slot] = self.container(cast(Container, node), child)
+            leaf = plain.get(child.tag)
+            if leaf is None or slots[leaf[0]] is not None or len(child):
+                self._child(inner, slots, many, child)
             else:
-                slots[node.slot] = any_value(child)
-        for found, entries in lists.items():
-            slots[found.slot] = entries_of(found, entries) if found.keys else KeylessEntries(entries.values())
-        for leaf_list, texts in values.items():
-            slots[leaf_list.slot] = ordered_values(leaf_list, texts)
+                slot, parse = leaf
+                try:
+                    slots[slot] = parse(child.text or "")
+                except TypeFault:
+                    self._child(inner, slots, many, child)
+            text = child.tail
+            if text is not None and not text.isspace():
+                self.mixed(element)
+        many.settle(slots)
         if inner.choices:
             self.check_cases(inner, element, [slot for slot, value in enumerate(slots) if value is not None])
         return slots
 
-    def _add_entry(self, schema: ListNode, element: etree._Element, lists: dict[ListNode, dict[Key, Node]]) -> None:
-        entries = lists.get(schema)
-        if entries is None:
-            entries = lists[schema] = {}
+    def _child(self, inner: InnerNode, slots: Slots, many: _Many, child: etree._Element) -> None:
+        """Everything but the plain good leaf."""
+        node = inner.by_tag.get(child.tag)
+        if node is None or (self.config_only and not node.config):
+            self.unexpected(inner, node, child)
+        elif isinstance(node, ListNode):
+            self._add_entry(node, child, many.entries_of(node))
+        elif isinstance(node, LeafList):
+            self._add_value(node, child, many.values_of(node))
+        elif slots[node.slot] is not None:
+            self.twice(node, child)
+        elif isinstance(node, Leaf):
+            slots[node.slot] = self.text_value(node, child)
+        elif isinstance(node, Container):
+            slots[node.slot] = self.container(node, child)
+        else:
+            slots[node.slot] = any_value(child)
+
+    def _add_entry(self, schema: ListNode, element: etree._Element, entries: dict[Key, Node]) -> None:
         if not schema.keys:
             entries[len(entries)] = self.node(schema, element)
             return
@@ -209,15 +249,16 @@ class Reader:
     def _duplicate_entry(self, schema: ListNode, element: etree._Element, first: Node) -> None:
         self.faults.add(BadElement, f"this entry of list {schema.name} is here twice", element, info=_bad(element))
 
-    def _add_value(self, schema: LeafList, element: etree._Element, values: dict[LeafList, list[str]]) -> None:
+    def _add_value(self, schema: LeafList, element: etree._Element, values: dict[str, None] | list[str]) -> None:
         value = self.text_value(schema, element)
         if value is None:
             return
-        texts = values.setdefault(schema, [])
-        if schema.config and value in texts:
+        if isinstance(values, list):
+            values.append(value)
+        elif value in values:
             self.twice(schema, element)
         else:
-            texts.append(value)
+            values[value] = None
 
     def text_value(self, schema: Leaf | LeafList, element: etree._Element) -> str | None:
         """The canonical (and sealed, if it is a secret) value of a leaf element, or ``None`` and a fault."""
@@ -292,7 +333,7 @@ class Reader:
             self.faults.add(BadElement, message, where, info=_bad(where))
 
 
-def ordered_values(schema: LeafList, values: list[str]) -> tuple[str, ...] | None:
+def ordered_values(schema: LeafList, values: Iterable[str]) -> tuple[str, ...] | None:
     """The values as a tree holds them: a leaf-list whose order is the system's is sorted like a list is."""
     if schema.config and not schema.user_ordered:
         values = sorted(values, key=schema.type.sort_key)

@@ -12,7 +12,7 @@ from cryptomap.ipsec.touched import SYSTEM_DEFAULT, Touched
 from cryptomap_backend.intent import DscpToCos, L2Marking, L2Table
 from cryptomap_backend.marking import SYSTEM_DEFAULT as SYSTEM_DEFAULT_NAME
 
-__all__ = ["dscp_rows", "is_touched", "read", "table_in_use", "table_node", "table_rows", "updated"]
+__all__ = ["ASSOCIATION", "dscp_rows", "is_touched", "read", "table_in_use", "table_node", "table_rows", "updated"]
 
 ASSOCIATION = "cryptomap-qos:associate-l2-mapping-table"
 Rows = Mapping[tuple[int, int], tuple[int | None, int | None]]

@@ -153,6 +153,17 @@ class Reader:
         place = values.keys(interface, Kind.MAP).index(item.crypto_map)
         return _tunnel(item, interface, binding, self._map(context, node), place)
 
+    def why_incomplete(self, item: TunnelId) -> tuple[str, ...]:
+        """What a bound map lacks to have a tunnel, in words; nothing if it has all."""
+        found = self.crypto_map(Named(item.context, item.crypto_map))
+        interface = self.config.find(Kind.INTERFACE, Named(item.context, item.interface))
+        if found is None or interface is None:
+            return ("the crypto map is not bound",)
+        if local_gateway(interface, found.family) is not None:
+            return found.missing
+        family = "" if found.family is None else f"IPv{found.family} "
+        return (*found.missing, f"interface {item.interface} has no {family}address")
+
     def tunnels(self) -> Iterator[Tunnel]:
         """All complete tunnels."""
         for context in self.config.contexts():

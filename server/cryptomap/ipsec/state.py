@@ -14,13 +14,15 @@ from cryptomap.data.validation import Snapshot
 from cryptomap.data.view import Provider
 from cryptomap.datastore.transaction import FactKey
 from cryptomap.ipsec import marking, nouns, state_maps, state_tunnels, values
-from cryptomap.ipsec.build import Plain, build, build_entries
-from cryptomap.ipsec.names import CONTEXTS, QOS, Config, Kind, Named
+from cryptomap.ipsec.build import Plain, build
+from cryptomap.ipsec.names import CONTEXTS, QOS, Config, Kind, Named, leaf_at
 from cryptomap.ipsec.observer import Observer
+from cryptomap.ipsec.read import local_gateway
+from cryptomap.ipsec.rule_text import rule_text
 from cryptomap.ipsec.scope import Scopes
-from cryptomap.schema.nodes import InnerNode, ListNode, Schema
+from cryptomap.schema.nodes import InnerNode, Schema
 from cryptomap_backend.contract import BackendError
-from cryptomap_backend.intent import Intent, ResponderId, TunnelId
+from cryptomap_backend.intent import Intent, ResponderId, Tunnel, TunnelId
 
 __all__ = ["State"]
 
@@ -137,13 +139,13 @@ class State:
         found = state_tunnels.application(Config(snapshot.root), item, self._tunnels_of, self.observer.tunnel_or_none)
         return None if found is None else self._build(path, found)
 
-    def _tunnels_of(self, crypto_map: Named) -> Iterator[TunnelId]:
+    def _tunnels_of(self, crypto_map: Named) -> Iterator[Tunnel]:
         """The tunnels of a crypto map in the intent."""
         tunnels = self.intent().tunnels
         for interface in self._interfaces(self.running(), crypto_map):
-            item = TunnelId(crypto_map.context, crypto_map.name, interface)
-            if item in tunnels:
-                yield item
+            tunnel = tunnels.get(TunnelId(crypto_map.context, crypto_map.name, interface))
+            if tunnel is not None:
+                yield tunnel
 
     # ===== single leafs =====
 
@@ -151,7 +153,7 @@ class State:
         context, acl, rule = _keys(path)
         node = Config(self.running().root).find(Kind.ACL, Named(context, acl))
         entry = None if node is None else values.entry(node, "rule", rule)
-        return None if node is None or entry is None else state_maps.rule_text(node, entry)
+        return None if entry is None else rule_text(entry)
 
     def hmac_in_use(self, path: Path) -> Value | None:
         node = Config(self.running().root).find(Kind.IPSEC_SET, Named(*_keys(path)))
@@ -188,3 +190,22 @@ class State:
 
     def _interfaces(self, snapshot: Snapshot, crypto_map: Named) -> list[str]:
         return self._referrers(snapshot, f"{Kind.INTERFACE}/{Kind.MAP}/name", crypto_map)
+
+    def _referrers(self, snapshot: Snapshot, path: str, item: Named) -> list[str]:
+        """The names of the objects, in the context of the item, whose leafref at that path names it."""
+        paths = snapshot.referrers(leaf_at(self.schema, f"{CONTEXTS}/{path}"), item.name)
+        return [str(found[2][1]) for found in paths if found[1][1] == item.context]
+
+
+def _keys(path: Path) -> list[str]:
+    return [str(key) for _, key in path if key is not None]
+
+
+def _bound(config: Config, family: int | None, item: TunnelId, tunnel: Tunnel | None) -> Plain:
+    """An interface of a crypto map."""
+    interface = config.find(Kind.INTERFACE, Named(item.context, item.interface))
+    return {
+        "name": item.interface,
+        "local-gateway": None if interface is None else local_gateway(interface, family),
+        "reapply-pending": tunnel is not None and tunnel.reapply_pending,
+    }

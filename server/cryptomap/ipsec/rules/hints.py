@@ -8,7 +8,7 @@ from cryptomap.data.tree import Node, Value
 from cryptomap.errors import OperationFailed, RpcError
 from cryptomap.ipsec import marking, values
 from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD
-from cryptomap.ipsec.names import CONTEXTS, QOS, Kind, Named, where
+from cryptomap.ipsec.names import QOS, Kind, Named, where
 from cryptomap.ipsec.scope import Scope
 from cryptomap.ipsec.touched import SYSTEM_DEFAULT
 from cryptomap.schema.nodes import DataNode, Leaf

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -98,9 +97,7 @@ def _revision(text: str) -> str | None:
 
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
-HELLO = (
-    f'<hello xmlns="{BASE}"><capabilities><capability>urn:ietf:params:netconf:base:%s</capability></capabilities></hello>'
-)
+HELLO = f'<hello xmlns="{BASE}"><capabilities><capability>urn:ietf:params:netconf:base:%s</capability></capabilities></hello>'
 PATIENCE = 10.0  # seconds until a test that waits in vain fails
 
 
@@ -232,7 +229,9 @@ class Client:
     async def doors(self, source: str = "running") -> str:
         """The content of ``doors`` in a datastore."""
         reply = await self.rpc(f"<get-config><source><{source}/></source></get-config>")
-        found = re.fullmatch(rf'<data xmlns="{BASE}">(?:<doors xmlns="urn:doors">(.*)</doors>)?</data>', reply, re.DOTALL)
+        found = re.fullmatch(
+            rf'<data xmlns="{BASE}">(?:<doors xmlns="urn:doors">(.*)</doors>)?</data>', reply, re.DOTALL
+        )
         assert found, reply
         return found[1] or ""
 
@@ -272,8 +271,6 @@ def errors(reply: str) -> list[Error]:
 
 def tags(reply: str) -> list[str]:
     return [error.tag for error in errors(reply)]
-
-
 
 
 class Lab:
@@ -323,5 +320,3 @@ async def open_lab(directory: Path, *, datastore: dict[str, Any] | None = None, 
 
 def door(name: str, *inner: str) -> str:
     return f"<door><name>{name}</name>{''.join(inner)}</door>"
-
-

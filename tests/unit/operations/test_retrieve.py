@@ -126,7 +126,9 @@ async def test_get_shows_state_where_it_exists(alice: Client) -> None:
 
 
 async def test_get_by_state(alice: Client) -> None:
-    reply = await alice.rpc('<get><filter type="xpath" xmlns:d="urn:doors" select="//d:door[d:opened=7]/d:opened"/></get>')
+    reply = await alice.rpc(
+        '<get><filter type="xpath" xmlns:d="urn:doors" select="//d:door[d:opened=7]/d:opened"/></get>'
+    )
     assert inside(reply) == doors("<door><name>front</name><opened>7</opened></door>")
 
 
@@ -162,7 +164,9 @@ async def test_an_xpath_that_looks_at_too_much_is_refused(start: Callable[..., A
     lab = await start(limits=Limits(xpath_nodes=50))
     alice = await lab.connect()
     await alice.edit("".join(door(f"d{number}") for number in range(60)))
-    reply = await alice.rpc('<get-config><source><candidate/></source><filter type="xpath" select="//name"/></get-config>')
+    reply = await alice.rpc(
+        '<get-config><source><candidate/></source><filter type="xpath" select="//name"/></get-config>'
+    )
     assert [(e.tag, "50 nodes" in e.message) for e in errors(reply)] == [("invalid-value", True)]
 
 

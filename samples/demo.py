@@ -65,7 +65,7 @@ class Story:
         print(f"\n{self.step}. {what}")
 
     def answer(self, text: str) -> None:
-        print(textwrap.indent(text.strip(), "     "))
+        print(textwrap.indent(text.rstrip(), "     "))
 
     def commit(self) -> None:
         self.session.commit()

@@ -17,18 +17,22 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+import asyncssh
 from lxml import etree
 
 from cryptomap import netconf
-from cryptomap.daemon.settings import Settings, SettingsFault, User, parse_listen
-from cryptomap.data.xml import read_config
+from cryptomap.daemon.settings import Settings, User, parse_listen
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.secrets import Vault
 from cryptomap.datastore.statedir import StateDirectory, StateFault
 from cryptomap.datastore.transaction import Origin
 from cryptomap.datastore.writer import Writer
 from cryptomap.errors import RpcError, RpcErrors
-from cryptomap.operations import conversation
+from cryptomap.ipsec.gateway import Gateway
+from cryptomap.ipsec.platform import Facts
+from cryptomap.ipsec.scope import Policy
+from cryptomap.netconf.parser import ParserLimits
+from cryptomap.operations.conversation import serve
 from cryptomap.operations.server import Limits, Server
 from cryptomap.operations.sessions import SessionLimits
 from cryptomap.schema.cache import load_cached
@@ -38,4 +42,214 @@ from cryptomap.schema.nodes import Schema
 from cryptomap.transport.accounts import AccountFault, Accounts
 from cryptomap.transport.gate import Limits as GateLimits
 from cryptomap.transport.hostkey import HostKeyFault, load_host_key
+from cryptomap.transport.peer import Peer
 from cryptomap.transport.ssh import SshListener
+from cryptomap_backend.contract import BackendError
+from cryptomap_backend.load import BackendNotFound, load
+from cryptomap_backend.load import SettingsFault as BackendSettingsFault
+from cryptomap_backend.supervised import Supervised
+
+__all__ = ["StartFault", "run"]
+
+log = logging.getLogger(__name__)
+
+SWITCH_INTERVAL = 0.001
+"""Seconds a thread may keep the interpreter: a commit on the writer's thread must not hold up sessions for longer."""
+
+COLLECT_AFTER = 50_000
+"""Container objects made before the youngest generation is looked at: trees are large and hardly ever cyclic."""
+
+
+class StartFault(Exception):
+    """The server cannot start; the text is one line that names the culprit."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartFault or SettingsFault if it cannot begin."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(COLLECT_AFTER, 20, 100)
+    address = parse_listen(settings.server.listen)
+    accounts = _accounts(settings.users)
+    startup = _startup_document(settings.startup)
+    try:
+        asyncio.run(_serve(settings, address, accounts, startup))
+    except (SchemaFault, StateFault, HostKeyFault) as fault:
+        raise StartFault(str(fault)) from fault
+
+
+def _accounts(users: Mapping[str, User]) -> Accounts:
+    """Raises StartFault for a key file that cannot be read or used."""
+    keys = {}
+    for name, user in users.items():
+        lines = list(user.keys)
+        if user.authorized_keys is not None:
+            try:
+                lines.append(user.authorized_keys.read_text())
+            except (OSError, UnicodeDecodeError) as fault:
+                reason = fault.strerror if isinstance(fault, OSError) else "it is not text"
+                raise StartFault(f"cannot read {user.authorized_keys}, the keys of user {name}: {reason}") from fault
+        keys[name] = lines
+    try:
+        return Accounts(keys, {name: user.password_hash for name, user in users.items() if user.password_hash})
+    except AccountFault as fault:
+        raise StartFault(str(fault)) from fault
+
+
+def _startup_document(path: Path | None) -> etree._Element | None:
+    if path is None:
+        return None
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        return etree.parse(str(path), parser).getroot()
+    except OSError as fault:
+        raise StartFault(f"cannot read the startup configuration {path}: {fault}") from fault
+    except etree.XMLSyntaxError as fault:
+        raise StartFault(f"startup configuration {path} is not XML: {fault}") from fault
+
+
+async def _serve(
+    settings: Settings, address: tuple[str, int], accounts: Accounts, startup: etree._Element | None
+) -> None:
+    stop = _stop_signal()
+    state = StateDirectory(settings.server.state_dir)
+    vault = Vault.open(state.key_file, create=state.is_new)
+    host_key = load_host_key(state.path)
+    schema = load_cached(state.path / "schema", default_module_names(), settings.server.yang_dirs, _features(settings))
+    backend = _backend(settings)
+    gateway = Gateway(schema, backend, vault.reveal, _facts(settings), Policy(day1=settings.policy.day1))
+    writer = Writer()
+    try:
+        datastores = await writer.run(_datastores, schema, state, vault, gateway, settings)
+        gateway.attach(datastores, writer)
+        await writer.run(datastores.start)
+        writer.on_tick(datastores.tick)
+        await writer.run(_first_configuration, datastores, startup, settings.startup)
+        await writer.run(gateway.examine, datastores.running)
+        gc.freeze()
+        await _hold(settings, address, accounts, host_key, datastores, writer, vault, gateway, stop)
+    finally:
+        gateway.stop()
+        writer.stop()
+        backend.close()
+    log.info("stopped")
+
+
+async def _hold(
+    settings: Settings,
+    address: tuple[str, int],
+    accounts: Accounts,
+    host_key: asyncssh.SSHKey,
+    datastores: Datastores,
+    writer: Writer,
+    vault: Vault,
+    gateway: Gateway,
+    stop: asyncio.Event,
+) -> None:
+    """Serve sessions until told to stop."""
+    server = Server(
+        datastores,
+        writer,
+        seal=vault,
+        providers=gateway.providers(),
+        handlers=gateway.handlers(),
+        recovery=[name for name, user in settings.users.items() if user.recovery],
+        limits=_limits(settings),
+    )
+    datastores.subscribe(gateway.listener(server.notify))
+    threading.Thread(target=gateway.listen, args=(server.notify,), name="backend-events", daemon=True).start()
+
+    async def on_peer(peer: Peer) -> None:
+        await serve(server, peer)
+
+    listener = SshListener(on_peer, accounts=accounts, host_key=host_key, limits=_gate_limits(settings))
+    try:
+        host, port = await listener.start(*address)
+    except OSError as fault:
+        raise StartFault(f"cannot listen on {settings.server.listen}: {fault.strerror or fault}") from fault
+    shown = f"[{host}]" if ":" in host else host
+    print(f"cryptomapd ready ssh {shown}:{port}", flush=True)
+    await stop.wait()
+    log.info("stopping: telling %d sessions", len(server.sessions))
+    await server.stop()
+    await listener.stop()
+    await writer.run(datastores.close)
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _features(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The features of ietf-netconf that are on: they announce what this server has been told to offer."""
+    always = ("candidate", "confirmed-commit", "rollback-on-error", "validate", "xpath")
+    return {"ietf-netconf": (*always, *(["startup"] if settings.server.startup_datastore else []))}
+
+
+def _backend(settings: Settings) -> Supervised:
+    name = settings.backend.name
+    try:
+        backend = load(name, settings.backend.options.get(name, {}))
+    except (BackendNotFound, BackendSettingsFault, BackendError) as fault:
+        raise StartFault(f"backend {name}: {fault}") from fault
+    return Supervised(backend, settings.backend.deadline)
+
+
+def _facts(settings: Settings) -> Facts:
+    platform = settings.platform
+    return Facts(platform.role, platform.product, platform.vpp, platform.crypto_hardware)
+
+
+def _datastores(
+    schema: Schema, state: StateDirectory, vault: Vault, gateway: Gateway, settings: Settings
+) -> Datastores:
+    return Datastores(
+        schema,
+        state,
+        vault,
+        participants=[gateway.participant],
+        checks=[gateway.check],
+        startup_enabled=settings.server.startup_datastore,
+    )
+
+
+def _first_configuration(datastores: Datastores, startup: etree._Element | None, path: Path | None) -> None:
+    """Commit the document of ``--startup`` if nothing was ever committed. Raises StartFault if it is refused."""
+    if startup is None:
+        return
+    if datastores.head:
+        log.warning("the state directory has a configuration already: %s is not used", path)
+        return
+    origin = Origin("cryptomapd", source=str(path), message=f"first configuration from {path}")
+    try:
+        datastores.edit(origin, "candidate", startup, default_operation="replace")
+        datastores.commit(origin)
+    except (RpcError, RpcErrors) as fault:
+        errors = fault.errors if isinstance(fault, RpcErrors) else (fault,)
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise StartFault(f"startup configuration {path} is refused: {errors[0]}{more}") from fault
+
+
+def _limits(settings: Settings) -> Limits:
+    limits = settings.limits
+    return Limits(
+        sessions=SessionLimits(total=limits.sessions, per_user=limits.sessions_per_user),
+        messages=netconf.Limits(message=ParserLimits(size=limits.message_size)),
+        hello_timeout=limits.hello_timeout,
+        idle_timeout=limits.idle_timeout,
+        xpath_nodes=limits.xpath_nodes,
+    )
+
+
+def _gate_limits(settings: Settings) -> GateLimits:
+    limits = settings.limits
+    return GateLimits(
+        unauthenticated=limits.unauthenticated,
+        sessions=limits.sessions,
+        sessions_per_user=limits.sessions_per_user,
+        login_grace=limits.login_grace,
+        slow_reader_timeout=limits.slow_reader_timeout,
+    )

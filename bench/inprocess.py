@@ -1,0 +1,141 @@
+"""The steps without a network: datastores, journal with fsync, commit rules and the simulator, as the daemon builds them."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptomap.daemon.daemon import COLLECT_AFTER
+from cryptomap.data.filter import subtree
+from cryptomap.data.view import View
+from cryptomap.data.xml import write
+from cryptomap.datastore.datastores import Datastores
+from cryptomap.datastore.secrets import Vault
+from cryptomap.datastore.statedir import StateDirectory
+from cryptomap.datastore.transaction import Origin
+from cryptomap.datastore.writer import Writer
+from cryptomap.errors import RpcErrors
+from cryptomap.ipsec.gateway import Gateway
+from cryptomap.ipsec.platform import Facts
+from cryptomap.ipsec.scope import Policy
+from cryptomap.schema import modules
+from cryptomap.schema.nodes import Schema
+from cryptomap_backend.load import load
+from lxml import etree
+
+from bench import workload
+from bench.report import Figure, Report, milliseconds, resident, timed
+
+ORIGIN = Origin("bench")
+
+
+class World:
+    """One server's datastores in a directory, without sessions."""
+
+    def __init__(self, directory: Path, schema: Schema) -> None:
+        self.schema = schema
+        self.state = StateDirectory(directory)
+        vault = Vault.open(self.state.key_file, create=self.state.is_new)
+        self.gateway = Gateway(schema, load("simulator", {}), vault.reveal, Facts(), Policy())
+        self.writer = Writer()
+        self.datastores = Datastores(
+            schema, self.state, vault, participants=[self.gateway.participant], checks=[self.gateway.check]
+        )
+        self.gateway.attach(self.datastores, self.writer)
+        self.datastores.start()
+
+    def edit(self, text: str) -> None:
+        self.datastores.edit(ORIGIN, "candidate", etree.fromstring(text, etree.XMLParser(huge_tree=True)))
+
+    def commit(self) -> None:
+        self.datastores.commit(ORIGIN)
+
+    def close(self) -> None:
+        self.datastores.close()
+        self.writer.stop()
+
+
+def measure(report: Report, count: int, directory: Path, repeat: int = 30) -> None:
+    """All steps at one size."""
+    gc.set_threshold(COLLECT_AFTER, 20, 100)
+    schema = modules.load(modules.default_module_names())
+    world = World(directory, schema)
+    whole = workload.whole(count)
+
+    def add(step: str, runs: list[float], unit: str = "ms", note: str = "") -> None:
+        report.add(Figure(step, count, "in-process", unit, runs, note))
+
+    load_runs = timed(lambda: (world.edit(whole), world.commit()))
+    add("bulk load, one edit-config + commit", load_runs, "s", f"{len(whole) / count:.0f} bytes/bundle")
+    del whole
+    gc.freeze()
+    values = itertools.cycle(range(1, 64))
+    add("edit one DSCP leaf + commit", milliseconds(timed(lambda: _one_leaf(world, count, next(values)), repeat)))
+    numbers = itertools.count(count)
+    add("add one bundle + commit", milliseconds(timed(lambda: _add(world, next(numbers)), repeat)))
+    for step, text in (
+        ("refused: dangling reference", workload.dangling(count // 2)),
+        ("refused: must across lists", workload.shared_rule(count // 2)),
+    ):
+        add(step, milliseconds(timed(_refusal(world, text), repeat)))
+    for step, run in (
+        ("validate, nothing changed", lambda: world.datastores.validate(ORIGIN, "candidate")),
+        ("commit, nothing changed", world.commit),
+        ("discard, nothing changed", lambda: world.datastores.discard(ORIGIN)),
+    ):
+        add(step, milliseconds(timed(run, repeat)))
+    _reads(world, count, add)
+    rss, peak = resident()
+    add("resident memory, peak beside it", [rss], "MB", f"peak {peak:.0f} MB")
+    world.close()
+    again: list[World] = []
+    add("open the state directory again", timed(lambda: again.append(World(directory, schema))), "s")
+    again[0].close()
+
+
+def _one_leaf(world: World, count: int, dscp: int) -> None:
+    world.edit(workload.one_leaf(count // 2, dscp))
+    world.commit()
+
+
+def _add(world: World, number: int) -> None:
+    world.edit(workload.config([workload.bundle(number)]))
+    world.commit()
+
+
+def _refusal(world: World, text: str) -> Callable[[], None]:
+    def run() -> None:
+        world.edit(text)
+        try:
+            world.commit()
+        except RpcErrors:
+            world.datastores.discard(ORIGIN)
+        else:
+            raise SystemExit("a commit that must be refused was accepted")
+
+    return run
+
+
+def _reads(world: World, count: int, add: Callable[..., None]) -> None:
+    schema, root = world.schema, world.datastores.running.root
+
+    def whole() -> int:
+        return sum(len(piece) for piece in write(schema, root))
+
+    size = whole() / 1e6
+    add("full get-config produced, warm", [size / seconds for seconds in timed(whole, 3)], "MB/s", f"{size:.1f} MB")
+    name = f"b{count // 2:06}"
+    text = (
+        f'<filter><contexts xmlns="{workload.CTX}"><context><name>bench</name>'
+        f'<crypto-map xmlns="{workload.IPS}"><name>{name}</name></crypto-map></context></contexts></filter>'
+    )
+    wanted = etree.fromstring(text)
+
+    def one() -> None:
+        found = subtree(schema, View(root, {}), wanted)
+        assert found is not None
+        assert sum(len(piece) for piece in write(schema, found)) > 500
+
+    add("one map by key (filter and print)", milliseconds(timed(one, 100)))

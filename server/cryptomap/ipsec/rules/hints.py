@@ -27,12 +27,12 @@ def dot1p_odd(scope: Scope) -> Iterator[RpcError]:
 
 
 def _odd(scope: Scope, name: str, row: Node, dot1p: int) -> RpcError:
-    keys = (int(values.required(row, "cos")), int(values.required(row, "color")))
+    key = (int(values.required(row, "cos")), int(values.required(row, "color")))
     leaf = "internal-priority/dot1p-value"
     path = (
-        where(scope.schema, f"{QOS}/system-default-l2-mapping-table/{leaf}", *keys)
+        where(scope.schema, f"{QOS}/system-default-l2-mapping-table/{leaf}", key)
         if name == SYSTEM_DEFAULT
-        else where(scope.schema, f"{QOS}/l2-mapping-table/{leaf}", name, *keys)
+        else where(scope.schema, f"{QOS}/l2-mapping-table/{leaf}", name, key)
     )
     return OperationFailed(
         f"802.1p value 0x{dot1p:x} is PCP {dot1p >> 1} with the drop eligible indicator set, and some switches drop "

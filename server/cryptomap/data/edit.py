@@ -94,9 +94,9 @@ class _Editor:
             edited = self.reader.node(root.schema, config)
         else:
             edited = self.children(base, config, operation)
-        result = reuse(root, edited)
-        assert isinstance(result, Node)
-        return result
+        if operation == "replace":
+            return cast(Node, reuse(root, edited))
+        return root if edited.is_empty and root.is_empty else edited
 
     def children(self, old: Node, element: etree._Element, operation: str) -> Node:
         """The node with the edits of the element's children in it; the old node if they change nothing."""

@@ -26,7 +26,8 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, count
 from typing import TypeAlias, Union
 
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, ListNode
@@ -167,14 +168,16 @@ class SortedEntries:
 
     __slots__ = ("_firsts", "_length", "chunks")
 
-    def __init__(self, chunks: tuple[Chunk, ...]) -> None:
+    def __init__(
+        self, chunks: tuple[Chunk, ...], firsts: tuple[Key, ...] | None = None, length: int | None = None
+    ) -> None:
+        """``firsts`` and ``length``, if known: the first key of each chunk and the number of all entries."""
         self.chunks = chunks
+        self._length = sum([len(chunk.keys) for chunk in chunks]) if length is None else length
         if len(chunks) == 1:  # most lists are short and many: spend nothing on them
             self._firsts: tuple[Key, ...] = ()
-            self._length = len(chunks[0].keys)
         else:
-            self._firsts = tuple([chunk.keys[0] for chunk in chunks])
-            self._length = sum([len(chunk.keys) for chunk in chunks])
+            self._firsts = tuple([chunk.keys[0] for chunk in chunks]) if firsts is None else firsts
 
     @classmethod
     def build(cls, entries: Mapping[Key, Node]) -> SortedEntries | None:
@@ -210,30 +213,38 @@ class SortedEntries:
             at = max(bisect_right(self._firsts, key) - 1, 0)
             touched.setdefault(at, {})[key] = node
         chunks: list[Chunk] = []
+        firsts: list[Key] = []
+        length = self._length
         done = 0
-        changed = False
         for at in sorted(touched):
-            chunks += self.chunks[done:at]
             old = self.chunks[at]
             new = _update_chunk(old, touched[at])
-            changed = changed or new != (old,)
+            if new == (old,):
+                continue
+            chunks += self.chunks[done:at]
+            firsts += self._firsts[done:at]
             chunks += new
+            firsts += [chunk.keys[0] for chunk in new]
+            length += sum([len(chunk.keys) for chunk in new]) - len(old.keys)
             done = at + 1
-        if not changed:
+        if not done:
             return self
         chunks += self.chunks[done:]
-        return SortedEntries(tuple(chunks)) if chunks else None
+        firsts += self._firsts[done:]
+        return SortedEntries(tuple(chunks), tuple(firsts), length) if chunks else None
 
     def differences(self, new: SortedEntries) -> Iterator[tuple[Key, Node | None, Node | None]]:
         """(key, old entry, new entry) for every key whose entry is not the same object, in key order."""
         if self is new:
             return
-        old_chunks = {id(chunk) for chunk in self.chunks}
-        new_chunks = {id(chunk) for chunk in new.chunks}
-        before = {k: n for c in self.chunks if id(c) not in new_chunks for k, n in zip(c.keys, c.nodes, strict=True)}
-        after = {k: n for c in new.chunks if id(c) not in old_chunks for k, n in zip(c.keys, c.nodes, strict=True)}
-        for key in sorted(before.keys() | after.keys()):
-            old_node, new_node = before.get(key), after.get(key)
+        start, end = _shared_ends(self.chunks, new.chunks)
+        before = _entries_of_chunks(self.chunks[start : len(self.chunks) - end])
+        after = _entries_of_chunks(new.chunks[start : len(new.chunks) - end])
+        start, end = _shared_ends(before[1], after[1])
+        old_entries = dict(zip(*[part[start : len(part) - end] for part in before], strict=True))
+        new_entries = dict(zip(*[part[start : len(part) - end] for part in after], strict=True))
+        for key in sorted(old_entries.keys() | new_entries.keys()):
+            old_node, new_node = old_entries.get(key), new_entries.get(key)
             if old_node is not new_node:
                 yield key, old_node, new_node
 
@@ -245,6 +256,18 @@ class SortedEntries:
         return all(old == new for _, old, new in self.differences(other))
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _shared_ends(old: Sequence[object], new: Sequence[object]) -> tuple[int, int]:
+    """How many items are the same objects at the start of both, and then at the end of what is left."""
+    shorter = min(len(old), len(new))
+    start = next(compress(count(), map(operator.is_not, old, new)), shorter)
+    end = next(compress(count(), map(operator.is_not, reversed(old), reversed(new))), shorter)
+    return start, min(end, shorter - start)
+
+
+def _entries_of_chunks(chunks: tuple[Chunk, ...]) -> tuple[list[Key], list[Node]]:
+    return [key for chunk in chunks for key in chunk.keys], [node for chunk in chunks for node in chunk.nodes]
 
 
 def _chunks(entries: Mapping[Key, Node]) -> tuple[Chunk, ...]:

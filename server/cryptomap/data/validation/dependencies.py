@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from cryptomap.data.xpath import fixed_child, leafref_expr
+from cryptomap.data.xpath import leafref_expr
+from cryptomap.data.xpath.steps import fixed_child
 from cryptomap.schema import xpath as ast
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import InstanceIdentifierType, LeafrefType, Type, UnionType
@@ -236,7 +237,7 @@ class _Analysis:
 
 def _own_value_comparison(predicate: Expr) -> Expr | None:
     """The value of ``[. = value]`` when it does not depend on the node filtered."""
-    from cryptomap.data.xpath import does_not_need_context
+    from cryptomap.data.xpath.steps import does_not_need_context
 
     if not isinstance(predicate, ast.Binary) or predicate.op != "=":
         return None

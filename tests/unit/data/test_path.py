@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cryptomap.data.path import find, literal, parse_instance_identifier, text_of, to_xpath
-from cryptomap.data.tree import Node
+from cryptomap.data.tree import Node, SortedEntries
 from cryptomap.schema.types import TypeFault
 from support.shop import shop_schema, tree
 
@@ -66,7 +66,8 @@ def test_find_gives_nodes_and_entries() -> None:
     entry = find(ROOT, parse_instance_identifier(shop_schema(), "/shop:shop/item[id='7']"))
     entries = find(ROOT, parse_instance_identifier(shop_schema(), "/shop:shop/item"))
     assert isinstance(entry, Node)
-    assert entries.get(7) is entry  # type: ignore[union-attr]
+    assert isinstance(entries, SortedEntries)
+    assert entries.get(7) is entry
     assert find(ROOT, ()) is ROOT
 
 

@@ -46,15 +46,31 @@ module doors {
           leaf into { type leafref { path "/doors/door/name"; } }
           leaf gently { type empty; }
           leaf speed { type uint8; when "not(../gently)"; }
+          leaf softly { type empty; }
+          leaf cushion { type string; when "../softly"; mandatory true; }
         }
         output { leaf creaks { type boolean; } }
       }
+      action seal { nacm:default-deny-all; }
       notification slammed { leaf force { type uint8; } }
     }
   }
   rpc ring {
     input { leaf times { type uint8; mandatory true; must ". < 10" { error-message "Nobody rings that often."; } } }
     output { leaf heard { type boolean; } }
+  }
+  rpc furnish {
+    input {
+      choice floor {
+        mandatory true;
+        leaf carpet { type string; }
+        case wood { leaf plank { type string; } leaf oil { type string; mandatory true; } }
+      }
+      leaf-list lamp { type string; min-elements 1; max-elements 2; }
+      container wall { leaf paint { type string; mandatory true; } }
+      container roof { presence "has one"; leaf slate { type string; mandatory true; } }
+      list chair { key leg; leaf leg { type uint8; must ". > 2"; } leaf seat { type string; mandatory true; } }
+    }
   }
   rpc burn { nacm:default-deny-all; }
   rpc paint;
@@ -68,7 +84,9 @@ submodule doors-parts { yang-version 1.1; belongs-to doors { prefix d; } revisio
 """
 
 OLD = """
-module old { namespace "urn:old"; prefix o; revision 2020-02-02; feature rust; feature moss { } leaf age { type uint8; } }
+module old {
+  namespace "urn:old"; prefix o; revision 2020-02-02; feature rust; feature moss { } leaf age { type uint8; }
+}
 """
 
 MODULES = (
@@ -97,7 +115,8 @@ def _revision(text: str) -> str | None:
 
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
-HELLO = f'<hello xmlns="{BASE}"><capabilities><capability>urn:ietf:params:netconf:base:%s</capability></capabilities></hello>'
+HELLO = f"""<hello xmlns="{BASE}">
+<capabilities><capability>urn:ietf:params:netconf:base:%s</capability></capabilities></hello>"""
 PATIENCE = 10.0  # seconds until a test that waits in vain fails
 
 

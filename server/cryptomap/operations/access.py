@@ -33,8 +33,9 @@ _DENIED_OPERATIONS: Final = frozenset({f"{{{BASE}}}delete-config", f"{{{BASE}}}k
 class Access(Protocol):
     """Access control as the operations ask it."""
 
-    def execute(self, user: str, tag: str) -> None:
-        """Raises AccessDenied unless the user may perform the operation with that Clark name."""
+    def execute(self, user: str, tag: str, path: Path = ()) -> None:
+        """Raises AccessDenied unless the user may perform the operation with that Clark name. ``path`` leads to an
+        action, through the instance it is called on."""
         ...
 
     def hide(self, user: str) -> Hide | None:
@@ -54,10 +55,10 @@ class DefaultDeny:
         self._recovery = frozenset(recovery)
         self._has_denied = cache(_has_denied)
 
-    def execute(self, user: str, tag: str) -> None:
+    def execute(self, user: str, tag: str, path: Path = ()) -> None:
         if user in self._recovery:
             return
-        operation = self._schema.operations.get(tag)
+        operation = path[-1][0] if path else self._schema.operations.get(tag)
         if tag in _DENIED_OPERATIONS or (operation is not None and operation.deny == "read"):
             raise AccessDenied(f"{user} may not perform {tag.rpartition('}')[2]}: {_WHO}", error_type="protocol")
 

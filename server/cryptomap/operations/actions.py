@@ -53,7 +53,7 @@ async def action(call: Call) -> Reply:
     server = call.server
     path, operation, element = _locate(server.schema, call.element)
     _require_instance(server.schema, server.view(server.access.hide(call.session.user)), path)
-    server.access.execute(call.session.user, operation.tag)
+    server.access.execute(call.session.user, operation.tag, (*path, (operation, None)))
     return await _invoke(call, operation, path, element)
 
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+from lxml import etree
 
-from support.lab import BASE, Error, Lab, door, errors, tags
+from cryptomap.data.xml import read_config
+from cryptomap.datastore.transaction import Origin
+from cryptomap.errors import AccessDenied, RpcErrors
+from cryptomap.operations import DefaultDeny
+from support.lab import BASE, Error, Lab, door, door_schema, errors, tags
+from support.stores import VAULT
+from support.yang import schema_of
 
 FRONT = "/d:doors/d:door[d:name='front']"
 WHO = "only a recovery user may (named by --authorized-keys, or with recovery = true in the settings)"
@@ -103,11 +110,22 @@ async def test_operations_that_are_denied(lab: Lab, operation: str, name: str) -
     ]
 
 
+async def test_actions_that_are_denied(start: Callable[..., Awaitable[Lab]]) -> None:
+    lab = await start(handlers={"/doors:doors/door/seal": lambda path, given, origin: None})
+    root, alice = await lab.connect("root"), await lab.connect()
+    await root.edit(door("front"))
+    await root.rpc("<commit/>")
+    action = (
+        '<action xmlns="urn:ietf:params:xml:ns:yang:1"><doors xmlns="urn:doors"><door><name>front</name><seal/></door>'
+        "</doors></action>"
+    )
+    assert tags(await alice.rpc(action)) == ["access-denied"]
+    assert await root.rpc(action) == "<ok/>"
+
+
 async def test_another_access_control_can_take_the_place(start: Callable[..., Awaitable[Lab]]) -> None:
     class Closed:
-        def execute(self, user: str, tag: str) -> None:
-            from cryptomap.errors import AccessDenied
-
+        def execute(self, user: str, tag: str, path: object = ()) -> None:
             raise AccessDenied("closed today")
 
         def hide(self, user: str) -> None:
@@ -117,3 +135,31 @@ async def test_another_access_control_can_take_the_place(start: Callable[..., Aw
 
     lab = await start(access=Closed())
     assert errors(await (await lab.connect()).rpc("<get/>")) == [Error("access-denied", "closed today")]
+
+
+def test_what_the_server_does_by_itself_is_permitted() -> None:
+    """A confirmed commit that times out brings back what its user could not have written."""
+    access = DefaultDeny(door_schema(), ["root"])
+    config = etree.fromstring(f'<config><doors xmlns="urn:doors">{door("front", "<code>1234</code>")}</doors></config>')
+    old, new = read_config(door_schema(), etree.Element("config")), read_config(door_schema(), config, VAULT)
+    access.write(Origin("cryptomapd"), old, new)
+    access.write(Origin("root", 1), old, new)
+    with pytest.raises(RpcErrors):
+        access.write(Origin("alice", 1), old, new)
+
+
+def test_entries_that_change_places_are_not_written() -> None:
+    schema = schema_of(ORDERED)
+
+    def rows(*keys: str) -> str:
+        return "".join(f'<row xmlns="urn:o"><k>{key}</k><s>x</s></row>' for key in keys)
+
+    old, new = (read_config(schema, etree.fromstring(f"<config>{rows(*keys)}</config>")) for keys in ("12", "21"))
+    DefaultDeny(schema).write(Origin("alice", 1), old, new)
+
+
+ORDERED = """
+module o { yang-version 1.1; namespace "urn:o"; prefix o; import ietf-netconf-acm { prefix nacm; }
+  list row { key k; ordered-by user; leaf k { type uint8; } leaf s { type string; nacm:default-deny-write; } }
+}
+"""

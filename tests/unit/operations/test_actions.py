@@ -102,6 +102,7 @@ INPUTS = [
     ("<angle>30</angle><into>attic</into>", "data-missing", "instance-required", f"{AT}/d:into"),
     ("<angle>30</angle><gently/><speed>3</speed>", "unknown-element", None, f"{AT}/d:speed"),
     ("<angle>30</angle><loudly/>", "unknown-element", None, AT),
+    ("<angle>30</angle><softly/>", "missing-element", None, f"{AT}/d:cushion"),
     ("<angle>30</angle><angle>31</angle>", "bad-element", None, f"{AT}/d:angle"),
 ]
 
@@ -161,6 +162,51 @@ async def test_bad_input_of_an_rpc(start: OpenLab, hinges: Hinges) -> None:
     assert errors(await alice.rpc('<ring xmlns="urn:doors"><times>11</times></ring>')) == [
         Error("operation-failed", "Nobody rings that often.", app_tag="must-violation", path="/d:ring/d:times")
     ]
+
+
+FURNITURE = [
+    ("<carpet>red</carpet><lamp>a</lamp><wall><paint>x</paint></wall>", []),
+    ("<plank>a</plank><oil>b</oil><lamp>a</lamp><wall><paint>x</paint></wall>", []),
+    ("<carpet>red</carpet><lamp>a</lamp><wall><paint>x</paint></wall><roof><slate>x</slate></roof>", []),
+    ("<lamp>a</lamp><wall><paint>x</paint></wall>", [("data-missing", "missing-choice", "")]),
+    ("<plank>a</plank><lamp>a</lamp><wall><paint>x</paint></wall>", [("missing-element", None, "/d:oil")]),
+    ("<carpet>red</carpet><wall><paint>x</paint></wall>", [("operation-failed", "too-few-elements", "/d:lamp")]),
+    (
+        "<carpet>red</carpet><lamp>a</lamp><lamp>b</lamp><lamp>c</lamp><wall><paint>x</paint></wall>",
+        [("operation-failed", "too-many-elements", "/d:lamp")],
+    ),
+    ("<carpet>red</carpet><lamp>a</lamp>", [("missing-element", None, "/d:wall/d:paint")]),
+    (
+        "<carpet>red</carpet><lamp>a</lamp><wall><paint>x</paint></wall><roof/>",
+        [("missing-element", None, "/d:roof/d:slate")],
+    ),
+    (
+        "<carpet>red</carpet><lamp>a</lamp><wall><paint>x</paint></wall><chair><leg>2</leg></chair>",
+        [
+            ("operation-failed", "must-violation", "/d:chair[d:leg='2']/d:leg"),
+            ("missing-element", None, "/d:chair[d:leg='2']/d:seat"),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("inside", "faults"), FURNITURE)
+async def test_structure_of_an_input(start: OpenLab, inside: str, faults: list[tuple[str, str | None, str]]) -> None:
+    lab = await start(handlers={"/doors:furnish": lambda path, given, origin: None})
+    alice = await lab.connect()
+    reply = await alice.rpc(f'<furnish xmlns="urn:doors">{inside}</furnish>')
+    found = [(e.tag, e.app_tag, e.path) for e in errors(reply)] if reply != "<ok/>" else []
+    assert found == [(tag, app_tag, f"/d:furnish{path}") for tag, app_tag, path in faults]
+
+
+async def test_an_output_that_cannot_be_written_is_a_bug_that_is_answered(start: OpenLab) -> None:
+    def wrong(path: Path, given: Node, origin: Origin) -> Node:
+        return Node(output("{urn:doors}ring").schema, (5,))  # type: ignore[arg-type]
+
+    lab = await start(handlers={"/doors:ring": wrong})
+    alice = await lab.connect()
+    assert tags(await alice.rpc('<ring xmlns="urn:doors"><times>2</times></ring>')) == ["operation-failed"]
+    assert await alice.rpc("<discard-changes/>") == "<ok/>"
 
 
 async def test_an_rpc_that_nobody_performs(lab: Lab) -> None:

@@ -290,6 +290,9 @@ async def test_a_session_killed_in_a_commit(start: OpenLab) -> None:
     alice = await begin_commit(lab, gate)
     root = await lab.connect("root")
     root.ask(f"<kill-session><session-id>{alice.session_id}</session-id></kill-session>")
+    bob = await lab.connect("bob")
+    assert await bob.doors() == ""
+    assert root.peer.unread == b""  # not before the commit has ended
     gate.go_on.set()
     assert root.inside(await root.receive()) == "<ok/>"
     assert alice.peer.unread == b""

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from cryptomap.data.tree import Path, Value
+from cryptomap.operations import Limits
 from support.lab import BASE, Client, Lab, door, errors, tags
 
 
@@ -159,8 +160,6 @@ async def test_a_provider_that_fails_costs_its_own_part(
 
 
 async def test_an_xpath_that_looks_at_too_much_is_refused(start: Callable[..., Awaitable[Lab]]) -> None:
-    from cryptomap.operations import Limits
-
     lab = await start(limits=Limits(xpath_nodes=50))
     alice = await lab.connect()
     await alice.edit("".join(door(f"d{number}") for number in range(60)))

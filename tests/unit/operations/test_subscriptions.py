@@ -173,6 +173,20 @@ async def test_one_subscription_a_session(lab: Lab) -> None:
     ]
 
 
+async def test_a_notification_waits_for_the_end_of_a_long_reply(lab: Lab) -> None:
+    alice = await lab.connect()
+    await alice.rpc(subscribe('<filter><storm xmlns="urn:doors"/></filter>'))
+    await alice.edit("".join(door(f"d{number:05}") for number in range(5000)))
+    alice.peer.reading.clear()
+    alice.ask("<get-config><source><candidate/></source></get-config>")
+    storm(lab, 1)
+    bob = await lab.connect("bob")  # by then the reply has begun and the event is queued
+    await bob.rpc("<discard-changes/>")
+    alice.peer.reading.set()
+    assert "<name>d04999</name>" in alice.inside(await alice.receive())
+    assert await news(alice) == is_storm(1)
+
+
 # ===== slow readers =====
 
 
@@ -213,6 +227,16 @@ async def test_a_change_of_running(lab: Lab) -> None:
         f"<edit>{target}&quot;it's&quot;]</target><operation>create</operation></edit>"
         "</netconf-config-change>"
     )
+
+
+async def test_a_change_that_no_instance_identifier_can_name(lab: Lab) -> None:
+    watcher, alice = await lab.connect("bob"), await lab.connect()
+    await alice.edit(door("first"))
+    await alice.rpc("<commit/>")
+    await watcher.rpc(subscribe())
+    await alice.edit(door('it\'s a "door"'))
+    await alice.rpc("<commit/>")
+    assert '<target xmlns:d="urn:doors">/d:doors</target><operation>merge</operation>' in await news(watcher)
 
 
 async def test_a_huge_change_is_told_by_its_top(lab: Lab) -> None:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, count
 from typing import TypeAlias, Union
 
@@ -153,14 +153,14 @@ class Node:
 
 
 class Chunk:
-    """A run of entries in key order. ``xml`` is the codec's bounded cache of their serialised form."""
+    """A run of entries in key order. ``xml`` is for ``data.xml.memory``, which keeps their serialised forms there."""
 
     __slots__ = ("__weakref__", "keys", "nodes", "xml")
 
     def __init__(self, keys: tuple[Key, ...], nodes: tuple[Node, ...]) -> None:
         self.keys = keys
         self.nodes = nodes
-        self.xml: bytes | None = None
+        self.xml: dict[Hashable, bytes] | None = None
 
 
 class SortedEntries:

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from cryptomap.data.defaults import case_in_use, implied
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 Provider: TypeAlias = Callable[[Path], Value | None]
 """Answers the value of a state node at an instance path; ``None`` if there is none now."""
+
+Hide: TypeAlias = Callable[[DataNode], bool]
+"""Whether a schema node is not there for a reader; always the same object for the same answers: they are remembered."""
 
 MAX_FAULTS = 100
 
@@ -52,7 +56,7 @@ class View:
         schema: Schema | None = None,
         defaults: bool = False,
         deadline: float | None = None,
-        hide: Callable[[DataNode], bool] | None = None,
+        hide: Hide | None = None,
     ) -> None:
         if defaults and schema is None:
             raise ValueError("a view that shows defaults needs the schema")
@@ -64,11 +68,10 @@ class View:
         self._providers = providers or {}
         self._above = frozenset(_ancestors(self._providers))
         self._hide = hide
-        self._hiding: dict[InnerNode, bool] = {}
 
     def hides(self, child: DataNode) -> bool:
         """Whether that schema node is not there for this reader."""
-        return self._hide is not None and not (isinstance(child, Leaf) and child.is_key) and self._hide(child)
+        return self._hide is not None and _hides(self._hide, child)
 
     def value(self, node: Node, child: DataNode, path: Path) -> Value | None:
         """What stands below ``node``, whose own path is ``path``: stored, asked, or a default in use if the view shows
@@ -114,16 +117,9 @@ class View:
 
     def is_live(self, child: DataNode) -> bool:
         """Whether below that schema node this view may differ from the tree: asked, added or hidden."""
-        return self.defaults or child.path in self._above or self._hides_below(child)
-
-    def _hides_below(self, node: DataNode) -> bool:
-        if self._hide is None or not isinstance(node, InnerNode):
-            return False
-        known = self._hiding.get(node)
-        if known is None:
-            known = any(self.hides(child) or self._hides_below(child) for child in node.children)
-            self._hiding[node] = known
-        return known
+        if self.defaults or child.path in self._above:
+            return True
+        return self._hide is not None and _hides_below(self._hide, child)
 
     def materialize(self) -> Node:
         """The whole view as a stored tree, everything asked."""
@@ -168,6 +164,15 @@ class View:
         for schema, key in path:
             parent = _step(env, parent, schema, key)
         return env.exists_under_when(parent, child, value)
+
+
+def _hides(hide: Hide, child: DataNode) -> bool:
+    return not (isinstance(child, Leaf) and child.is_key) and hide(child)
+
+
+@lru_cache(maxsize=8192)
+def _hides_below(hide: Hide, node: DataNode) -> bool:
+    return isinstance(node, InnerNode) and any(_hides(hide, c) or _hides_below(hide, c) for c in node.children)
 
 
 def _step(env: Env, parent: Cursor, schema: DataNode, key: Key | None) -> Cursor:

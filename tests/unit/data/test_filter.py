@@ -198,6 +198,17 @@ def test_defaults_that_a_view_shows_can_be_matched_and_selected() -> None:
     assert filtered('<shop xmlns="urn:shop"><item><price>1.0</price></item></shop>') is None
 
 
+@pytest.mark.parametrize("inner", ["<item><label>two</label></item>", "<item><label/></item>"])
+def test_a_filter_does_not_find_what_is_hidden(inner: str) -> None:
+    view = View(ROOT, hide=lambda node: node.name == "label")
+    assert filtered(f'<shop xmlns="urn:shop">{inner}</shop>', view) is None
+
+
+def test_a_filter_that_selects_all_of_an_entry_leaves_out_what_is_hidden() -> None:
+    view = View(ROOT, hide=lambda node: node.name == "label")
+    assert shown(filtered('<shop xmlns="urn:shop"><item><id>2</id></item></shop>', view)) == "<item><id>2</id></item>"
+
+
 # ===== XPath =====
 
 

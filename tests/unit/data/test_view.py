@@ -10,7 +10,7 @@ from cryptomap.data.path import text_of
 from cryptomap.data.tree import KeylessEntries, Node, Path, Value
 from cryptomap.data.view import Provider, View, materialize
 from cryptomap.data.xml import write
-from cryptomap.schema.nodes import InnerNode
+from cryptomap.schema.nodes import DataNode, InnerNode
 from support.shop import content, shop_schema, tree, xml
 
 SOLD = "/shop:shop/item/sold"
@@ -164,3 +164,22 @@ def test_a_view_with_defaults_needs_the_schema() -> None:
 def test_a_view_with_state_may_show_defaults_too() -> None:
     view = View(tree(item(1)), Asked().providers(), schema=shop_schema(), defaults=True)
     assert "<price>1.0</price><stock><count>0</count></stock><sold>10</sold>" in written(view)
+
+
+def hidden(node: DataNode) -> bool:
+    return node.name in {"label", "pin", "state", "id"}
+
+
+def test_what_is_hidden_is_not_there_for_the_reader() -> None:
+    asked = Asked()
+    view = View(tree("<name>x</name><pin>1234</pin>" + item(1, "<label>l</label>")), asked.providers(), hide=hidden)
+    assert written(view) == "<name>x</name><item><id>1</id><sold>10</sold></item>"
+    assert asked.paths == ["/shop:shop/item[id='1']/sold"]
+
+
+def test_a_part_with_nothing_hidden_in_it_is_shared() -> None:
+    root = tree("<pin>1234</pin><shelf><name>a</name></shelf>")
+    shop = View(root, hide=hidden).materialize().node("shop:shop")
+    assert shop is not None
+    assert shop["pin"] is None
+    assert shop["shelf"] is root.node("shop:shop")["shelf"]  # type: ignore[index]

@@ -10,7 +10,7 @@ from lxml import etree
 from cryptomap.data.tree import Node, SortedEntries
 from cryptomap.data.view import fill
 from cryptomap.data.xml import WriteOptions, read_config, write
-from cryptomap.data.xml.memory import XmlCache, cache
+from cryptomap.data.xml.memory import MAX_VARIANTS, XmlMemory, memory
 from cryptomap.data.xml.writer import Printer
 from cryptomap.schema.nodes import DataNode, InnerNode
 from support.shop import config, content, edited, shop_schema, tree, xml
@@ -75,7 +75,7 @@ def test_what_is_written_is_read_back(text: str, numbers: set[int]) -> None:
     assert read_config(shop_schema(), config(xml(root))) == root
 
 
-# ===== slices and the cache =====
+# ===== slices and memory =====
 
 
 def long_list(size: int) -> Node:
@@ -140,7 +140,7 @@ def test_the_memory_for_written_entries_is_bounded() -> None:
     entries = root.node("shop:shop").entries("item")  # type: ignore[union-attr]
     assert isinstance(entries, SortedEntries)
     first, second, third = entries.chunks[:3]
-    small = XmlCache(limit=10)
+    small = XmlMemory(limit=10)
     small.put(first, b"aaaa")
     small.put(second, b"bbbb")
     assert small.get(first) == b"aaaa"
@@ -152,13 +152,39 @@ def test_the_memory_for_written_entries_is_bounded() -> None:
     assert (small.size, first.xml, third.xml) == (0, None, None)
 
 
+def test_readers_who_see_different_things_have_memories_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = long_list(100)
+    options = WriteOptions(hide=is_label)
+    first, hidden = xml(root), xml(root, options)
+    assert "<label>" in first
+    assert "<label>" not in hidden
+    monkeypatch.setattr(Printer, "_entries", None)
+    assert (xml(root), xml(root, options)) == (first, hidden)
+
+
+def is_label(node: DataNode) -> bool:
+    return node.name == "label"
+
+
+def test_only_some_variants_of_a_chunk_are_kept() -> None:
+    entries = long_list(20).node("shop:shop").entries("item")  # type: ignore[union-attr]
+    assert isinstance(entries, SortedEntries)
+    chunk = entries.chunks[0]
+    small = XmlMemory(limit=100)
+    for variant in range(MAX_VARIANTS + 1):
+        small.put(chunk, b"xx", variant)
+    assert (small.get(chunk, 0), small.get(chunk, MAX_VARIANTS), small.size) == (None, b"xx", 2)
+    small.put(chunk, b"yyy", 0)
+    assert small.size == 5
+
+
 def test_the_memory_of_a_list_that_is_gone_is_given_back() -> None:
-    before = cache.size
+    before = memory.size
     root = long_list(1000)
     xml(root)
-    assert cache.size > before
+    assert memory.size > before
     del root
-    assert cache.size == before
+    assert memory.size == before
 
 
 # ===== options =====

@@ -2,7 +2,7 @@
 
 Each inner schema node gets a *plan* once: for every child the slot, the start and end tag as text, and how to write
 the value. Writing an entry is then one pass over its plan. Entries of long lists are written chunk by chunk, and the
-bytes of a chunk are remembered (``cache``) as long as the options leave it as it is stored.
+bytes of a chunk are remembered (``memory``), one variant for each way of hiding something in it.
 
 Output is self-contained: a node's default namespace is that of its module, and prefixes in values are declared on the
 very element that uses them, so that any part can be cut out and still be read.
@@ -10,7 +10,7 @@ very element that uses them, so that any part can be cut out and still be read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -19,7 +19,7 @@ from typing import cast
 from cryptomap.data.defaults import Default
 from cryptomap.data.tree import AnyValue, Chunk, Entries, LazyEntries, Node, SortedEntries, Value
 from cryptomap.data.view import View
-from cryptomap.data.xml.memory import cache
+from cryptomap.data.xml.memory import memory
 from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import INTEGER_BOUNDS, Type
 
@@ -29,7 +29,7 @@ WITH_DEFAULTS_NAMESPACE = "urn:ietf:params:xml:ns:netconf:default:1.0"
 SLICE_BYTES = 64 * 1024
 SLICE_TEXTS = 2048
 WHOLE_ENTRIES = 4096  # a chunk with as many entries, nested ones counted, is written and remembered in one piece
-CACHED_ENTRIES = 16  # less is as fast to write as to remember
+KEPT_ENTRIES = 16  # less is as fast to write as to remember
 REMEMBERED_VALUES = 1024
 
 _PLAIN_BASES = frozenset({*INTEGER_BOUNDS, "decimal64", "boolean", "binary", "bits", "empty"})
@@ -39,7 +39,8 @@ _PLAIN_BASES = frozenset({*INTEGER_BOUNDS, "decimal64", "boolean", "binary", "bi
 class WriteOptions:
     """How to write. ``with_defaults`` is one of RFC 6243's modes: ``explicit``, ``report-all``, ``report-all-tagged``,
     ``trim``. The defaults that the two report-all modes show are put there by a :class:`View` made with ``defaults``.
-    ``hide`` names schema nodes to leave out with all below them (keys of a list are always written)."""
+    ``hide`` names schema nodes to leave out with all below them (keys of a list are always written); it should be the
+    same object for the same answers, because what is written is remembered for it."""
 
     with_defaults: str = "explicit"
     hide: Callable[[DataNode], bool] | None = None
@@ -56,17 +57,19 @@ class Kind(IntEnum):
 
 
 class Item:
-    """How to write one child: its slot, what it is, and the tags around a value."""
+    """How to write one child: its slot, what it is, and the tags around a value. ``is_kept``: what is written of its
+    entries may be remembered, as that ``variant``."""
 
-    __slots__ = ("cached", "child", "end", "kind", "remembered", "slot", "start")
+    __slots__ = ("child", "end", "is_kept", "kind", "remembered", "slot", "start", "variant")
 
-    def __init__(self, child: DataNode, start: str, cached: bool) -> None:
+    def __init__(self, child: DataNode, start: str, is_kept: bool, variant: Hashable) -> None:
         self.child = child
         self.slot = child.slot
         self.kind = _kind(child)
         self.start = start
         self.end = f"</{child.name}>"
-        self.cached = cached
+        self.is_kept = is_kept
+        self.variant = variant
         self.remembered: dict[str, str] = {}
 
 
@@ -126,9 +129,9 @@ class Printer:
     def item(self, child: DataNode, top: bool) -> Item:
         inherited = child.parent.module if child.parent is not None else ""
         namespace = "" if child.module == inherited and not top else self._namespace(child.module)
-        as_stored = child.module != inherited or not top
-        cached = as_stored and isinstance(child, ListNode) and not self.tagged and not self._alters(child)
-        return Item(child, f"<{child.name}{namespace}>", cached)
+        is_usual = child.module != inherited or not top  # the start tag is the same wherever the entries are written
+        is_kept = is_usual and isinstance(child, ListNode) and not self.tagged and not self.trim
+        return Item(child, f"<{child.name}{namespace}>", is_kept, self.hide if self._hides_below(child) else None)
 
     def _namespace(self, module: str) -> str:
         return f' xmlns="{escape(self.schema.namespace_of_module[module])}"'
@@ -136,13 +139,10 @@ class Printer:
     def _is_hidden(self, child: DataNode) -> bool:
         return self.hide is not None and not (isinstance(child, Leaf) and child.is_key) and self.hide(child)
 
-    def _alters(self, node: DataNode) -> bool:
-        """Whether these options write something below that node differently from how it is stored."""
-        if self.trim:
-            return True
+    def _hides_below(self, node: DataNode) -> bool:
         if self.hide is None or not isinstance(node, InnerNode):
             return False
-        return any(self._is_hidden(child) or self._alters(child) for child in node.children)
+        return any(self._is_hidden(child) or self._hides_below(child) for child in node.children)
 
     def is_deep(self, inner: InnerNode) -> bool:
         """Whether there are lists below."""
@@ -195,7 +195,7 @@ class Printer:
             yield from self._stream_entries(item, value.nodes())
 
     def _stream_chunk(self, item: Item, chunk: Chunk) -> Iterator[bytes]:
-        if item.cached and (xml := cache.get(chunk)) is not None:
+        if item.is_kept and (xml := memory.get(chunk, item.variant)) is not None:
             yield xml
             return
         left = WHOLE_ENTRIES - len(chunk.nodes)
@@ -207,8 +207,8 @@ class Printer:
         texts: list[str] = []
         self._entries(item, chunk.nodes, texts)
         xml = "".join(texts).encode()
-        if item.cached and WHOLE_ENTRIES - left >= CACHED_ENTRIES:
-            cache.put(chunk, xml)
+        if item.is_kept and WHOLE_ENTRIES - left >= KEPT_ENTRIES:
+            memory.put(chunk, xml, item.variant)
         yield xml
 
     def _stream_entries(self, item: Item, nodes: Iterable[Node]) -> Iterator[bytes]:
@@ -228,7 +228,7 @@ class Printer:
 
     def _is_large(self, node: Node) -> bool:
         """Whether lists inside are long enough to be streamed (and remembered) by themselves."""
-        return self.is_deep(node.schema) and _count((node,), CACHED_ENTRIES - 1) < 0
+        return self.is_deep(node.schema) and _count((node,), KEPT_ENTRIES - 1) < 0
 
     # ===== writing in one go =====
 

@@ -69,7 +69,8 @@ def manual_context(*, cipher: int = 16, auth: int = 20, address: str = "192.0.2.
 
 
 DAY1 = "<day1-complete>true</day1-complete>"
-TABLE = "<l2-mapping-table><name>T</name><internal-priority><cos>1</cos><color>0</color>{}</internal-priority></l2-mapping-table>"
+ROW = "<internal-priority><cos>1</cos><color>0</color>{}</internal-priority>"
+TABLE = f"<l2-mapping-table><name>T</name>{ROW}</l2-mapping-table>"
 DEFAULT = "<system-default-l2-mapping-table>{}</system-default-l2-mapping-table>"
 
 CASES = [

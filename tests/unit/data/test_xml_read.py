@@ -31,6 +31,18 @@ def test_leafs_are_stored_in_canonical_form() -> None:
     assert (node["name"], node["open"], node["size"], node["lots"]) == ("A & B", "false", "7", "")
 
 
+def test_an_identity_without_any_default_namespace_is_of_the_namespace_of_its_element() -> None:
+    inner = '<s:shop xmlns:s="urn:shop"><s:colour>red</s:colour></s:shop>'
+    read = read_config(
+        shop_schema(),
+        etree.fromstring(f"<nc:config xmlns:nc='urn:ietf:params:xml:ns:netconf:base:1.0'>{inner}</nc:config>"),
+        None,
+    )
+    node = read.node("shop:shop")
+    assert node is not None
+    assert node["colour"] == "shop:red"
+
+
 def test_a_string_keeps_its_white_space_and_other_types_do_not_care() -> None:
     node = the_shop("<name> a\n b </name><colour>\n  s:red </colour>")
     assert (node["name"], node["colour"]) == (" a\n b ", "shop:red")

@@ -92,11 +92,15 @@ def local_name(element: etree._Element) -> str:
 
 
 def names_at(schema: Schema, element: etree._Element) -> Names:
-    """What prefixes in the text of an element stand for."""
+    """What prefixes in the text of an element stand for. Without a prefix and without a default namespace it is the
+    namespace of the element itself: clients such as ncclient leave it at that, and it can mean nothing else."""
 
     def names(prefix: str | None) -> str:
         # The usual case costs nothing to know: the value is in the namespace of the element itself.
-        namespace = etree.QName(element).namespace if prefix == element.prefix else element.nsmap.get(prefix)
+        own = etree.QName(element).namespace
+        namespace = own if prefix == element.prefix else element.nsmap.get(prefix)
+        if namespace is None and prefix is None:
+            namespace = own
         if namespace is None:
             what = f"prefix '{prefix}' is not declared" if prefix else "there is no default namespace for the value"
             raise TypeFault(what)

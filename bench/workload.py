@@ -11,6 +11,7 @@ from collections.abc import Iterable
 NC = "urn:ietf:params:xml:ns:netconf:base:1.0"
 CTX = "urn:cryptomap:yang:cryptomap-context"
 ACL = "urn:cryptomap:yang:cryptomap-acl"
+TYPES = "urn:cryptomap:yang:cryptomap-types"
 IPS = "urn:cryptomap:yang:cryptomap-ipsec"
 CONTEXT = "bench"
 
@@ -30,9 +31,10 @@ def bundle(number: int, dscp: int = 40) -> str:
   <crypto-map xmlns="{IPS}"><name>{name}</name></crypto-map></interface>
 <access-list xmlns="{ACL}"><name>{name}</name><rule><name>r</name><action>permit</action><protocol>tcp</protocol>
   <source><prefix>{address(11, number)}/32</prefix></source>
-  <destination><prefix>{address(12, number)}/32</prefix><operator>eq</operator><port>6002</port></destination></rule></access-list>
-<ipsec-transform-set xmlns="{IPS}"><name>{name}</name><encryption xmlns:t="urn:cryptomap:yang:cryptomap-types">t:aes-cbc-256</encryption>
-  <hmac xmlns:t="urn:cryptomap:yang:cryptomap-types">t:sha2-256-128</hmac><dscp>{dscp}</dscp></ipsec-transform-set>
+  <destination><prefix>{address(12, number)}/32</prefix><operator>eq</operator><port>6002</port></destination></rule>
+  </access-list>
+<ipsec-transform-set xmlns="{IPS}" xmlns:t="{TYPES}"><name>{name}</name><encryption>t:aes-cbc-256</encryption>
+  <hmac>t:sha2-256-128</hmac><dscp>{dscp}</dscp></ipsec-transform-set>
 <crypto-map xmlns="{IPS}"><name>{name}</name><type>ikev2-ipv4</type><match-address>{name}</match-address>
   <peer>{address(13, number)}</peer><ikev2>
   <authentication><local><pre-shared-key>psk-{name}</pre-shared-key></local>

@@ -1,0 +1,153 @@
+"""No leaf of the models is forgotten: each is read for the backend, or listed as not for it, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cryptomap.data.tree import Node
+from cryptomap.ipsec import values
+from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD, NOT_FOR_BACKENDS
+from cryptomap.ipsec.names import CONTEXTS, Kind
+from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode
+from cryptomap_backend.intent import Intent
+from support.gateway import (
+    URN,
+    Desk,
+    acl,
+    binding,
+    bundle,
+    context,
+    contexts,
+    crypto_map,
+    esp_set,
+    ike_set,
+    ikev2,
+    interface,
+    leafs,
+    manual,
+    qos,
+)
+
+SERVICES = (
+    f'<crypto-template xmlns="{URN}-ipsec"><name>t</name>{ikev2(more="<keepalive/>")}</crypto-template>'
+    f'<security-service xmlns="{URN}-ipsec"><name>s</name>'
+    f"<bind>{leafs(address='192.0.2.9', crypto_template='t')}</bind></security-service>"
+)
+BY_CERTIFICATE = ikev2(more="<keepalive/>").replace("<pre-shared-key>secret</pre-shared-key>", "<certificate/>")
+TCP = "<protocol>tcp</protocol>"
+ROW = f"<internal-priority>{leafs(cos=1, color=0)}</internal-priority>"
+RICH = [
+    bundle("red", SERVICES, "<vrf><name>v</name></vrf>"),
+    context(
+        "blue",
+        interface("if", binding("cert"), binding("manual")),
+        acl("a", rule=TCP),
+        acl("icmp", rule="<protocol>icmp</protocol>"),
+        ike_set(),
+        esp_set(),
+        f'<crypto-template xmlns="{URN}-ipsec"><name>t</name>{BY_CERTIFICATE}</crypto-template>',
+        crypto_map("cert", inner=BY_CERTIFICATE),
+        crypto_map("icmp", acl="icmp"),
+        crypto_map("manual", type="manual", inner=manual()),
+        crypto_map("vendor", inner=ikev2().replace("pre-shared-key", "encrypted-key")),
+        interface("if2", binding("icmp"), binding("vendor"), address="192.0.2.253"),
+    ),
+]
+QOS = qos(
+    f"<ip-dscp-iphb-mapping>{leafs(dscp=1, cos=1)}</ip-dscp-iphb-mapping>",
+    f"<l2-mapping-table><name>T</name>{ROW}</l2-mapping-table>",
+    f"<system-default-l2-mapping-table>{ROW}</system-default-l2-mapping-table>",
+)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> set[DataNode]:
+    """The schema nodes that reading an intent asks for, of a configuration with every kind of object in it."""
+    seen: set[DataNode] = set()
+    resolve = values.resolve
+
+    def noting(schema: InnerNode, path: str) -> tuple[DataNode, ...]:
+        found = resolve(schema, path)
+        seen.update(found)
+        return found
+
+    desk = Desk()
+    desk.load(contexts(*RICH) + QOS)
+    monkeypatch.setattr(values, "resolve", noting)
+    reader = desk.scopes.reader(desk.running)
+    intent = reader.intent(lambda item: None)
+    assert isinstance(intent, Intent)
+    assert len(intent.responders) == 1
+    return seen
+
+
+def configured(node: InnerNode) -> Iterator[DataNode]:
+    for child in node.children:
+        if not child.config:
+            continue
+        if isinstance(child, Leaf | LeafList):
+            yield child
+        elif isinstance(child, InnerNode):
+            yield from configured(child)
+
+
+def excused() -> dict[str, str]:
+    """Schema path -> reason."""
+    below = {f"{CONTEXTS}/{kind}/{path}": why for kind in (Kind.MAP, Kind.TEMPLATE) for path, why in NO_EFFECT.items()}
+    below |= {
+        f"{CONTEXTS}/{kind}/ikev2/payload/{path}": why
+        for kind in (Kind.MAP, Kind.TEMPLATE)
+        for path, why in NO_EFFECT_IN_PAYLOAD.items()
+    }
+    schema = Desk().schema
+    found = {}
+    for path, why in {**below, **NOT_FOR_BACKENDS}.items():
+        try:
+            found[schema.find(path).path] = why
+        except LookupError:
+            assert "max-childsa" in path or "isakmp" in path, path  # of templates only; behind a feature
+    return found
+
+
+def test_every_leaf_is_read_or_excused(read: set[DataNode]) -> None:
+    schema = Desk().schema
+    excuses = excused()
+    forgotten = [
+        leaf.path
+        for top in ("cryptomap-context:contexts", "cryptomap-qos:qos")
+        for leaf in configured(top_node(schema.find(top)))
+        if leaf not in read
+        and not (isinstance(leaf, Leaf) and leaf.is_key)
+        and not any(leaf.path == path or leaf.path.startswith(f"{path}/") for path in excuses)
+    ]
+    assert forgotten == []
+
+
+def test_nothing_is_excused_that_is_read(read: set[DataNode]) -> None:
+    paths = {node.path for node in read}
+    assert paths & excused().keys() == set()
+
+
+def test_every_list_is_read_or_excused(read: set[DataNode]) -> None:
+    schema = Desk().schema
+    lists = []
+    schema.walk(lambda node: lists.append(node) if isinstance(node, ListNode) and node.config else None)
+    ours = [node for node in lists if node.module.startswith("cryptomap-")]
+    assert len(ours) > 15
+    assert [node.path for node in ours if node not in read and node.path not in excused()] == []
+
+
+def top_node(node: DataNode) -> InnerNode:
+    assert isinstance(node, InnerNode)
+    return node
+
+
+def test_reading_leaves_the_tree_alone() -> None:
+    desk = Desk()
+    desk.load(contexts(*RICH))
+    root = desk.running.root
+    before = Node(root.schema, root.slots)
+    desk.scopes.reader(desk.running).intent(lambda item: None)
+    assert before == root

@@ -24,6 +24,7 @@ __all__ = [
     "decapsulated_tos",
     "decide_dscp",
     "decide_l2",
+    "l2_table",
 ]
 
 SYSTEM_DEFAULT = "system-default"
@@ -126,12 +127,13 @@ def decide_l2(marking: L2Marking, dscp: int, context: str, vrf: str | None = Non
     """The L2 marking of a packet with that outer DSCP leaving from a context and VRF. The DSCP look-up yields no
     colour: 0 unless something else marked the packet."""
     cos = marking.dscp_to_cos[dscp]
-    name, level, table = _table(marking, context, vrf)
+    name, level, table = l2_table(marking, context, vrf)
     dot1p, mpls_tc = table.cell(cos, color)
     return L2Decision(cos, color, name, level, dot1p, mpls_tc)
 
 
-def _table(marking: L2Marking, context: str, vrf: str | None) -> tuple[str, TableLevel, L2Table]:
+def l2_table(marking: L2Marking, context: str, vrf: str | None) -> tuple[str, TableLevel, L2Table]:
+    """The L2 table that counts for packets leaving from a context and VRF: its name, who chose it, itself."""
     if vrf is not None and (context, vrf) in marking.vrfs:
         name, level = marking.vrfs[context, vrf], TableLevel.VRF
     elif context in marking.contexts:

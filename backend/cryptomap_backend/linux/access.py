@@ -1,0 +1,14 @@
+"""Where the kernel is reached: in this process, or through the privileged helper."""
+
+from __future__ import annotations
+
+from cryptomap_backend.linux.kernel import Kernel
+from cryptomap_backend.linux.local import LocalKernel
+from cryptomap_backend.linux.settings import Settings
+
+__all__ = ["open_kernel"]
+
+
+def open_kernel(settings: Settings) -> Kernel:
+    """By the setting ``helper``. Nothing is connected yet; each lane needs a kernel of its own."""
+    return LocalKernel(settings.reqids)

@@ -1,0 +1,91 @@
+"""DSCP fallback and L2 marking of IPsec packets in the kernel: what backends ``linux`` and ``strongswan`` share.
+
+Use: ``marker = LinuxMarker(settings, kernel)``; give each outbound SA the mark ``marker.marks.value(dscp)`` with
+``marker.marks.mask`` (strongSwan: ``set_mark_out = marker.marks.text(dscp)`` and ``copy_dscp = out``); call ``program``
+with the QoS maps at every commit that changes them and at start-up. The fallback is part of what ``program`` installs
+and is the same for all SAs, so that a new SA costs nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cryptomap_backend.contract import ApplyFailed
+from cryptomap_backend.intent import L2Marking, L2Table
+from cryptomap_backend.linux.egress import Egress, Marked
+from cryptomap_backend.linux.kernel import Kernel
+from cryptomap_backend.linux.marks import Marks
+from cryptomap_backend.linux.nft import Program
+from cryptomap_backend.linux.settings import Settings
+from cryptomap_backend.marking import l2_table
+
+__all__ = ["LinuxMarker"]
+
+
+class LinuxMarker:
+    """See :class:`~cryptomap_backend.contract.Marker`. Not thread-safe; the kernel it is given is its owner's."""
+
+    def __init__(self, settings: Settings, kernel: Kernel) -> None:
+        self._settings = settings
+        self._kernel = kernel
+        self._held: L2Marking | None = None
+
+    @property
+    def marks(self) -> Marks:
+        """How a DSCP becomes the mark of an SA."""
+        return self._settings.marks
+
+    def program(self, marking: L2Marking) -> None:
+        """Fallback and QoS maps, in every namespace, all or nothing. Raises ApplyFailed, Unavailable,
+        OutcomeUnknown."""
+        before = self._held
+        try:
+            self._install(marking)
+        except ApplyFailed:
+            if before is not None:
+                self._install(before)
+            raise
+        self._held = marking
+
+    def observe(self) -> L2Marking | None:
+        """The maps last programmed if the kernel still has them, else ``None``. Raises Unavailable."""
+        held = self._held
+        return held if held is not None and self.fits(held) else None
+
+    def fits(self, marking: L2Marking) -> bool:
+        """True if the kernel has exactly these maps, whoever put them there. Raises Unavailable."""
+        return all(
+            self._kernel.program_digest(namespace, self._settings.table) == program.digest
+            for namespace, program in self._programs(marking)
+        ) and all(
+            self._kernel.egress(device, self._settings.priority_major) == wanted
+            for device, wanted in self._egresses(marking)
+        )
+
+    def remove(self) -> None:
+        """Take our tables away, in every namespace; the devices keep their maps, which nothing refers to any more."""
+        for namespace in self._settings.all_namespaces:
+            self._kernel.remove_program(namespace, self._settings.table)
+        self._held = None
+
+    def _install(self, marking: L2Marking) -> None:
+        for device, wanted in self._egresses(marking):
+            self._kernel.set_egress(device, self._settings.priority_major, wanted)
+        for namespace, program in self._programs(marking):
+            self._kernel.load_program(namespace, program)
+
+    def _programs(self, marking: L2Marking) -> Iterator[tuple[str, Program]]:
+        settings = self._settings
+        for namespace in settings.all_namespaces:
+            devices = tuple([egress.device for egress in settings.devices if egress.namespace == namespace])
+            yield (
+                namespace,
+                Program(settings.table, settings.marks, marking.dscp_to_cos, devices, settings.priority_major),
+            )
+
+    def _egresses(self, marking: L2Marking) -> Iterator[tuple[Egress, Marked]]:
+        for egress in self._settings.devices:
+            yield egress, Marked.by(self._table(marking, egress), egress.label)
+
+    def _table(self, marking: L2Marking, egress: Egress) -> L2Table:
+        return l2_table(marking, egress.context, egress.vrf)[2]

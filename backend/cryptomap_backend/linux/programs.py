@@ -1,0 +1,159 @@
+"""The programs of the system that the kernel's interfaces for nftables, links and tc are spoken through."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cryptomap_backend.contract import ApplyFailed, Unavailable
+from cryptomap_backend.linux.egress import COS, FILTER_PREFERENCE, Egress, Marked, priority
+from cryptomap_backend.linux.namespace import inside
+from cryptomap_backend.linux.nft import Program, digest_in, document, removal
+
+__all__ = ["load", "loaded_digest", "nft_version", "remove", "see_egress", "set_egress"]
+
+PATIENCE = 30
+"""Seconds after which a program counts as stuck."""
+PATHS = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+FAMILIES = ("ip", "ipv6")
+
+
+class ProgramFault(Exception):
+    """A program said no; the text is what it said."""
+
+
+def nft_version() -> str:
+    """The version of nft, e.g. ``1.0.6``. Raises Unavailable."""
+    found = re.search(r"v(\S+)", _said("nft", "--version"))
+    return found[1] if found else "unknown"
+
+
+# ===== nftables =====
+
+
+def load(namespace: str, program: Program) -> None:
+    """Raises ApplyFailed."""
+    _do(namespace, ("nft", "-f", "-"), document(program))
+
+
+def remove(namespace: str, table: str) -> None:
+    """Raises ApplyFailed."""
+    _do(namespace, ("nft", "-f", "-"), removal(table))
+
+
+def loaded_digest(namespace: str, table: str) -> str | None:
+    """Terse: elements are not read. Raises Unavailable."""
+    try:
+        with inside(namespace):
+            return digest_in(_run(("nft", "--terse", "list", "table", "inet", table)))
+    except ProgramFault as fault:
+        if "No such file or directory" in str(fault):
+            return None
+        raise Unavailable(f"nft cannot read table {table}: {fault}") from fault
+
+
+# ===== links and tc =====
+
+
+def set_egress(egress: Egress, major: int, marked: Marked) -> None:
+    """Raises ApplyFailed."""
+    if _is_vlan(egress):
+        pairs = [f"{priority(major, cos)}:{pcp}" for cos, pcp in zip(COS, marked.pcps, strict=True)]
+        _do(egress.namespace, ("ip", "link", "set", "dev", egress.device, "type", "vlan", "egress-qos-map", *pairs))
+    if marked.label is not None:
+        _ensure_classifier(egress)
+        _do(egress.namespace, ("tc", "-batch", "-"), "\n".join(_filters(egress.device, major, marked)) + "\n")
+
+
+def see_egress(egress: Egress, major: int) -> Marked:
+    """Raises Unavailable."""
+    link = _shown(egress.namespace, ("ip", "-j", "-d", "link", "show", "dev", egress.device))[0]
+    vlan = link.get("linkinfo", {}).get("info_data", {}).get("egress_qos", [])
+    filters = dict(_seen_filters(egress)) if egress.label is not None else {}
+    return Marked.seen(major, vlan, filters)
+
+
+def _is_vlan(egress: Egress) -> bool:
+    link = _shown(egress.namespace, ("ip", "-j", "-d", "link", "show", "dev", egress.device))[0]
+    return bool(link.get("linkinfo", {}).get("info_kind") == "vlan")
+
+
+def _filters(device: str, major: int, marked: Marked) -> Iterator[str]:
+    for cos, traffic_class in enumerate(marked.traffic_classes):
+        for offset, family in enumerate(FAMILIES):
+            preference = FILTER_PREFERENCE + 2 * cos + offset
+            yield (
+                f"filter replace dev {device} egress protocol {family} pref {preference} handle 1 basic"
+                f' match "meta(priority eq {priority(major, cos)})"'
+                f" action mpls push label {marked.label} tc {traffic_class} ttl 64"
+            )
+
+
+def _ensure_classifier(egress: Egress) -> None:
+    kinds = {item["kind"] for item in _shown(egress.namespace, ("tc", "-j", "qdisc", "show", "dev", egress.device))}
+    if "clsact" not in kinds:
+        _do(egress.namespace, ("tc", "qdisc", "add", "dev", egress.device, "clsact"))
+
+
+def _seen_filters(egress: Egress) -> Iterator[tuple[int, tuple[int, int]]]:
+    """(cos, (label, TC)) of our IPv4 filters; those for IPv6 are always made with them."""
+    for item in _shown(egress.namespace, ("tc", "-j", "filter", "show", "dev", egress.device, "egress")):
+        place = item.get("pref", 0) - FILTER_PREFERENCE
+        if place not in range(0, 16, 2):
+            continue
+        for action in item.get("options", {}).get("actions", ()):
+            if action.get("kind") == "mpls":
+                yield place // 2, (int(action["label"]), int(action["tc"]))
+
+
+# ===== running =====
+
+
+def _do(namespace: str, command: Sequence[str], given: str = "") -> None:
+    try:
+        with inside(namespace):
+            _run(command, given)
+    except ProgramFault as fault:
+        raise ApplyFailed(f"{command[0]} failed{_where(namespace)}: {fault}") from fault
+
+
+def _shown(namespace: str, command: Sequence[str]) -> Any:
+    try:
+        with inside(namespace):
+            text = _run(command)
+    except ProgramFault as fault:
+        raise Unavailable(f"{command[0]} failed{_where(namespace)}: {fault}") from fault
+    return json.loads(text or "[]")
+
+
+def _said(*command: str) -> str:
+    try:
+        return _run(command)
+    except ProgramFault as fault:
+        raise Unavailable(f"{command[0]} failed: {fault}") from fault
+
+
+def _run(command: Sequence[str], given: str = "") -> str:
+    """Its output. Raises ProgramFault."""
+    environment = {"PATH": PATHS, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=PATIENCE, env=environment)
+    except FileNotFoundError as fault:
+        raise ProgramFault(f"{command[0]} is not installed") from fault
+    except subprocess.TimeoutExpired as fault:
+        raise ProgramFault(f"{command[0]} did not end within {PATIENCE} s") from fault
+    if done.returncode:
+        raise ProgramFault(_first_line(done.stderr) or f"exit status {done.returncode}")
+    return done.stdout
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def _where(namespace: str) -> str:
+    return f" in namespace {namespace}" if namespace else ""

@@ -117,11 +117,12 @@ class SharedMode:
 
 
 def hmac_in_use(entry: Node) -> str:
-    """The integrity algorithm of a set: what is set, else null for a combined-mode cipher, else sha1-96."""
+    """The integrity algorithm of a set: what is set, else null for ESP with a combined-mode cipher, else sha1-96."""
     configured = explicit(entry, "hmac")
     if isinstance(configured, str):
         return configured
-    return NULL if "gcm" in (text_at(entry, "encryption") or "") else DEFAULT_HMAC
+    is_combined = text_at(entry, "protocol") != "ah" and "gcm" in (text_at(entry, "encryption") or "")
+    return NULL if is_combined else DEFAULT_HMAC
 
 
 def _read_protocol(tokens: Tokens, found: Found) -> None:

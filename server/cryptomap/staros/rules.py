@@ -209,7 +209,7 @@ def rule_text(rule: Node, family: str) -> str | None:
 def _protocol_text(protocol: str, *, has_ports: bool, has_icmp: bool) -> tuple[str | None, str]:
     """The word of the protocol, and what follows the ends of a rule for protocols that have no word."""
     if has_icmp:
-        return "icmp", ""
+        return None if has_ports else "icmp", ""
     if has_ports:
         return WITH_PORTS.get(protocol), ""
     return (protocol, "") if protocol in PROTOCOLS else ("ip", f"protocol {protocol}")
@@ -238,7 +238,7 @@ def _ports_text(rule: Node, end: str) -> str | None:
     lower, upper = text_at(rule, f"{end}/lower-port"), text_at(rule, f"{end}/upper-port")
     port = text_at(rule, f"{end}/port")
     if lower is not None:
-        return f"range {lower} {upper or lower}"
+        return f"range {lower} {upper or lower}" if int(lower) <= int(upper or lower) else None
     if upper is not None:
         return None
     if port is None:

@@ -165,7 +165,7 @@ class Desk:
 
     def __init__(self, facts: Facts | None = None, policy: Policy | None = None, **settings: object) -> None:
         self.schema = product_schema()
-        surroundings = Surroundings(simulator.create({"platform": {}, **settings}), facts or Facts())
+        surroundings = Surroundings(simulator.create(settings), facts or Facts())
         self.scopes = Scopes(self.schema, surroundings, policy or Policy(), VAULT.reveal)
         self.running = empty_snapshot(self.schema)
 
@@ -224,7 +224,7 @@ class Site:
     policy: Policy = field(default_factory=Policy)
     facts: Facts = field(default_factory=Facts)
     clock: Clock = field(default_factory=Clock)
-    settings: dict[str, object] = field(default_factory=lambda: {"seed": 1, "platform": {}})
+    settings: dict[str, object] = field(default_factory=lambda: {"seed": 1})
 
     def __post_init__(self) -> None:
         self.schema = product_schema()

@@ -17,7 +17,8 @@ __all__ = ["VERSION", "Settings"]
 
 VERSION = "1"
 NO_FAULTS = Faults()
-GENERIC = Platform(type="generic", vpp=False, crypto_hardware=False)
+KNOWS_NOTHING = Platform()
+"""A simulated box has no hardware of its own: what the server's settings say of the platform holds."""
 
 LIMITS = {Feature.NATT: "simulated peers are never behind a NAT, so nothing is encapsulated in UDP"}
 LACKS = frozenset({Feature.ESN})
@@ -32,7 +33,7 @@ class Settings:
     socket: str | None = None
     peers: Mapping[Address, Peer] = field(default_factory=dict)
     faults: Faults = NO_FAULTS
-    platform: Platform = GENERIC
+    platform: Platform = KNOWS_NOTHING
     lacks: frozenset[str] = frozenset()
     event_limit: int = 65536
 

@@ -34,15 +34,17 @@ class Notifications:
         self._schema = schema
         self._intent = intent
         self._observe = observe
+        self._last: Event | None = None
 
     def of_event(self, event: Event) -> Iterator[Node]:
         """What to announce about an event of the backend. That a re-apply is needed is told by the commit that makes
         it so, for every backend alike."""
+        before, self._last = self._last, event
         if event.tunnel is None:
             return
         if event.kind is EventKind.TUNNEL_UP:
             yield self._made("tunnel-up", {**self._identity(event), **self._sa(event.tunnel)})
-        elif event.kind in DOWN:
+        elif event.kind is EventKind.TUNNEL_DOWN or (event.kind in DOWN and not _says_it_went(before, event)):
             yield self._made("tunnel-down", {**self._identity(event), "reason": event.reason or None})
 
     def of_change(self, change: Change) -> Iterator[Node]:
@@ -68,6 +70,11 @@ class Notifications:
 
     def _made(self, name: str, content: Plain) -> Node:
         return build(self._schema.notifications[f"{{{NAMESPACE}}}{name}"], content)
+
+
+def _says_it_went(before: Event | None, event: Event) -> bool:
+    """Whether the event before told that this tunnel went, so that its error needs no second notification."""
+    return before is not None and (before.kind, before.tunnel) == (EventKind.TUNNEL_DOWN, event.tunnel)
 
 
 def _names(item: TunnelId) -> Plain:

@@ -86,6 +86,7 @@ class BackendParticipant:
         if transition.from_observed:
             return Reconciliation(transition, self._read(transition))
         change = self._scopes.of(transition).change(self.intent)
+        self._scopes.forget()  # the rules have had their say; a large commit's scope is large
         if change.is_empty:
             return None
         plan = self._planned(change)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from cryptomap.data.path import to_xpath
@@ -71,6 +72,7 @@ def where(schema: Schema, path: str, *keys: Key) -> ErrorPath:
     return to_xpath(schema, path_at(schema.find(path), keys))
 
 
+@lru_cache(maxsize=64)
 def leaf_at(schema: Schema, path: str) -> Leaf | LeafList:
     """The leaf or leaf-list at a schema path from the root."""
     found = schema.find(path)

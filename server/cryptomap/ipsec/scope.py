@@ -173,7 +173,7 @@ class Scopes:
             self._neighbours = [(snapshot.root, Neighbours.of(Config(snapshot.root)))]
 
     def forget(self) -> None:
-        """Drop what was made with earlier surroundings."""
+        """Drop the last scope: nobody asks for it any more, or it was made with earlier surroundings."""
         self._last = None
 
     def _make(self, old: Snapshot, new: Snapshot, touched: Touched, origin: Origin) -> Scope:

@@ -52,8 +52,8 @@ def address_family(scope: Scope) -> Iterator[RpcError]:
 
 def manual_key_size(scope: Scope) -> Iterator[RpcError]:
     """Static keys have the length their algorithms ask for (RFC 4303, and the RFCs of the algorithms)."""
-    for item, _ in scope.nodes(Kind.MAP, scope.affected.maps):
-        found = scope.after.crypto_map(item)
+    for item, node in scope.nodes(Kind.MAP, scope.affected.maps):
+        found = scope.after.crypto_map(item) if values.required(node, "type") == "manual" else None
         if found is None or found.manual is None:
             continue
         for direction, keys in (("inbound", found.manual.inbound), ("outbound", found.manual.outbound)):

@@ -23,10 +23,11 @@ def main() -> None:
     state = options.state_dir / "server"
     first = [] if (state / "journal.sqlite").exists() else ["--startup", str(SAMPLES / "seed.xml")]
     host, _, port = options.listen.rpartition(":")
+    server = f"--host {host} --port {port}"
     print(
         f"Another terminal can talk to it as user admin with the key {key}, for example:\n"
-        f"  .venv/bin/netconf-console2 --host {host} --port {port} --user admin --privKeyFile {key} --hello\n"
-        f"  .venv/bin/python samples/export_state.py --host {host} --port {port} --key {key}\n"
+        f"  .venv/bin/netconf-console2 {server} --user admin --privKeyFile {key} --password '' --hello\n"
+        f"  .venv/bin/python samples/export_state.py {server} --key {key}\n"
         "Ctrl-C stops it; what was committed is there again at the next start.",
         flush=True,
     )

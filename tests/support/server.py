@@ -17,11 +17,13 @@ from ncclient import manager
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
+PATIENCE = 60.0  # seconds until a test that waits in vain fails
 
 
 def require(program: str) -> str:
-    """The path of a program a test needs; without it the test is skipped, in continuous integration it fails."""
-    found = shutil.which(program)
+    """The path of a program a test needs; without it the test is skipped, in continuous integration it fails. What is
+    installed beside this Python comes first."""
+    found = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
     if found is None:
         reason = f"{program} is not installed"
         if os.environ.get("CI") == "true":
@@ -32,13 +34,31 @@ def require(program: str) -> str:
 
 def sample(name: str) -> str:
     """A sample document without its XML declaration, as clients want it."""
-    text = (SAMPLES / name).read_text()
-    return text.partition("?>")[2] if text.startswith("<?xml") else text
+    return without_declaration((SAMPLES / name).read_text())
+
+
+def without_declaration(document: str) -> str:
+    return document.partition("?>")[2].lstrip() if document.startswith("<?xml") else document
+
+
+def make_key(path: Path) -> Path:
+    """An SSH key at ``path`` with its public half at ``path``.pub, made unless it is there."""
+    if not path.exists():
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        path.touch(mode=0o600)
+        key.write_private_key(str(path))
+        key.write_public_key(f"{path}.pub")
+    return path
 
 
 @dataclass
 class Daemon:
-    """A server and how to log in. ``options`` go to ``cryptomapd serve``; ``settings`` is the text of its TOML file."""
+    """A server and how to log in.
+
+    ``options`` go to ``cryptomapd serve``; ``settings`` is the text of its TOML file. ``user`` is a recovery user.
+    ``schema_cache`` is a directory of compiled schemas that several servers of a test run share, to start faster.
+    ``program`` is what is run instead of cryptomapd itself.
+    """
 
     directory: Path
     options: Sequence[str] = ()
@@ -46,6 +66,8 @@ class Daemon:
     user: str = "admin"
     host: str = ""
     port: int = 0
+    schema_cache: Path | None = None
+    program: Sequence[str] = ("-m", "cryptomap.daemon")
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
     @property
@@ -60,9 +82,14 @@ class Daemon:
     def log(self) -> Path:
         return self.directory / "cryptomapd.log"
 
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
     def command(self) -> list[str]:
-        self._make_key()
-        arguments = [sys.executable, "-m", "cryptomap.daemon", "serve", "--listen", "127.0.0.1:0"]
+        make_key(self.key)
+        arguments = [sys.executable, *self.program, "serve", "--listen", "127.0.0.1:0"]
         arguments += ["--state-dir", str(self.state), "--authorized-keys", f"{self.user}={self.key}.pub"]
         if self.settings:
             path = self.directory / "cryptomapd.toml"
@@ -70,50 +97,71 @@ class Daemon:
             arguments += ["--config", str(path)]
         return [*arguments, *self.options]
 
-    def start(self) -> Daemon:
+    def start(self, *, pass_fds: Sequence[int] = (), environment: dict[str, str] | None = None) -> Daemon:
         """Start it and wait for its ready line."""
+        self._take_schema()
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(
+                self.command(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                pass_fds=pass_fds,
+                env={**os.environ, **(environment or {})},
+            )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("cryptomapd ready ssh "), f"{line!r}\n{self.log.read_text()}"
         self.host, _, port = line.split()[3].rpartition(":")
         self.port = int(port)
+        self._give_schema()
         return self
 
-    def stop(self) -> int:
-        """SIGTERM; its exit code."""
-        return self._end(signal.SIGTERM)
+    def refused(self) -> subprocess.CompletedProcess[str]:
+        """Start it where it must not start: how it ended, and what it said."""
+        return subprocess.run(self.command(), capture_output=True, text=True, timeout=PATIENCE)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        return self._end(number)
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
         self._end(signal.SIGKILL)
 
-    def connect(self) -> manager.Manager:
+    def close(self) -> None:
+        """Make sure that it has ended."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+
+    def connect(self, user: str | None = None, key: Path | None = None) -> manager.Manager:
         """A session of ncclient."""
         return manager.connect(
             host=self.host,
             port=self.port,
-            username=self.user,
-            key_filename=str(self.key),
+            username=user or self.user,
+            key_filename=str(key or self.key),
             hostkey_verify=False,
             allow_agent=False,
             look_for_keys=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def _end(self, number: signal.Signals) -> int:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE)
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code
 
-    def _make_key(self) -> None:
-        if not self.key.exists():
-            key = asyncssh.generate_private_key("ssh-ed25519")
-            self.key.touch(mode=0o600)
-            key.write_private_key(str(self.key))
-            key.write_public_key(f"{self.key}.pub")
+    def _take_schema(self) -> None:
+        if self.schema_cache is not None and not (self.state / "schema").exists():
+            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copytree(self.schema_cache, self.state / "schema")
+
+    def _give_schema(self) -> None:
+        """Only what was compiled from the product's own modules is worth sharing."""
+        if self.schema_cache is not None and not any(self.schema_cache.iterdir()):
+            shutil.copytree(self.state / "schema", self.schema_cache, dirs_exist_ok=True)

@@ -116,7 +116,8 @@ async def _serve(
     host_key = load_host_key(state.path)
     schema = load_cached(state.path / "schema", default_module_names(), settings.server.yang_dirs, _features(settings))
     backend = _backend(settings)
-    gateway = Gateway(schema, backend, vault.reveal, _facts(settings), Policy(day1=settings.policy.day1))
+    policy = Policy(settings.policy.day1, _recovery_users(settings).__contains__)
+    gateway = Gateway(schema, backend, vault.reveal, _facts(settings), policy)
     writer = Writer()
     try:
         datastores = await writer.run(_datastores, schema, state, vault, gateway, settings)
@@ -152,7 +153,7 @@ async def _hold(
         seal=vault,
         providers=gateway.providers(),
         handlers=gateway.handlers(),
-        recovery=[name for name, user in settings.users.items() if user.recovery],
+        recovery=_recovery_users(settings),
         limits=_limits(settings),
     )
     datastores.subscribe(gateway.listener(server.notify))
@@ -187,6 +188,10 @@ def _features(settings: Settings) -> dict[str, tuple[str, ...]]:
     """The features of ietf-netconf that are on: they announce what this server has been told to offer."""
     always = ("candidate", "confirmed-commit", "rollback-on-error", "validate", "xpath")
     return {"ietf-netconf": (*always, *(["startup"] if settings.server.startup_datastore else []))}
+
+
+def _recovery_users(settings: Settings) -> frozenset[str]:
+    return frozenset(name for name, user in settings.users.items() if user.recovery)
 
 
 def _backend(settings: Settings) -> Supervised:

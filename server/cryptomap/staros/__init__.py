@@ -5,7 +5,7 @@ command stands in one place only. ``show`` renders trees that hold state the way
 """
 
 from cryptomap.staros.reader import Imported, Note, Reject, import_text
-from cryptomap.staros.rules import rule_text
+from cryptomap.staros.rule_lines import rule_text
 from cryptomap.staros.writer import Exported, export_text
 
 __all__ = ["Exported", "Imported", "Note", "Reject", "export_text", "import_text", "rule_text"]

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from cryptomap.data.tree import Node, key_from_text
 from cryptomap.data.xml import Sealer
 from cryptomap.schema.nodes import ListNode
+from cryptomap.staros.arguments import Value
 from cryptomap.staros.draft import Draft
 from cryptomap.staros.forms import PLAIN, Plain
-from cryptomap.staros.grammar import Deed, Found, Mode, Source, Undo, Value, Written
+from cryptomap.staros.grammar import Deed, Found, Mode, Source, Undo, Written
 from cryptomap.staros.paths import entries_at, explicit, leaf_schema, list_schema, text_at, values_at
 from cryptomap.staros.statements import Command
 from cryptomap.staros.text import Refusal, Tokens

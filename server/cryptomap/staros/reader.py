@@ -7,7 +7,6 @@ closes all of them. A refused line that would have opened a mode takes its whole
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -17,7 +16,7 @@ from cryptomap.schema.nodes import Schema
 from cryptomap.staros.draft import Draft
 from cryptomap.staros.grammar import Deed, Mode, Statement
 from cryptomap.staros.tables import CONFIGURE
-from cryptomap.staros.text import Refusal, Tokens, complete, discreet, listed, tokenize
+from cryptomap.staros.text import Refusal, Tokens, discreet, find_by_words, listed, tokenize
 
 __all__ = ["Imported", "Note", "Reject", "import_text"]
 
@@ -171,34 +170,9 @@ class _Reader:
 
 def _by_words(mode: Mode, tokens: Tokens, *, undo: bool) -> list[Statement]:
     """The statements whose words the line begins with, the longest ones; ``tokens`` is then behind these words."""
-    rivals = [(_words(statement, undo), statement) for statement in mode.statements]
-    depth = 0
-    while True:
-        token = tokens.peek()
-        following = [words[depth] for words, _ in rivals if len(words) > depth]
-        complete_here = [statement for words, statement in rivals if len(words) == depth]
-        matches = complete(token, following) if token is not None else []
-        if len(matches) > 1:
-            raise Refusal(f"'{token}' can be {listed(matches)}: write more of it", tokens.at)
-        if not matches:
-            if complete_here:
-                return complete_here
-            raise Refusal(_unknown(mode, token, following, depth), tokens.at)
-        rivals = [(words, statement) for words, statement in rivals if words[depth : depth + 1] == matches]
-        tokens.at += 1
-        depth += 1
-
-
-def _words(statement: Statement, undo: bool) -> list[str]:
-    return ((undo and statement.undo) or statement.words).split()
-
-
-def _unknown(mode: Mode, token: str | None, following: Iterable[str], depth: int) -> str:
-    if token is None:
-        return f"the line ends where {listed(sorted(following))} is expected"
-    if depth:
-        return f"'{token}' is not expected here; {listed(sorted(following))} could follow"
-    return f"'{token}' is not a command of {mode.name} mode, or not one this server has something for"
+    named = [((undo and statement.undo) or statement.words, statement) for statement in mode.statements]
+    unknown = f"'{tokens.peek()}' is not a command of {mode.name} mode, or not one this server has something for"
+    return find_by_words(tokens, named, unknown)
 
 
 def _only_reading(

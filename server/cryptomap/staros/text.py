@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-__all__ = ["Refusal", "Tokens", "complete", "discreet", "listed", "quote", "tokenize"]
+__all__ = ["Refusal", "Tokens", "complete", "discreet", "find_by_words", "listed", "quote", "tokenize"]
+
+T = TypeVar("T")
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(?=[ \t]|$)|([^" \t][^ \t]*)')
 _BLANKS = re.compile(r"[ \t]*")
@@ -86,6 +89,34 @@ def complete(token: str, words: Iterable[str]) -> list[str]:
     known = sorted(set(words))
     exact = [word for word in known if word.lower() == token.lower()]
     return exact or [word for word in known if is_short_for(token, word)]
+
+
+def find_by_words(tokens: Tokens, named: Iterable[tuple[str, T]], unknown: str) -> list[T]:
+    """The things whose words (possibly abbreviated) the tokens begin with, the longest ones; ``tokens`` is then behind
+    these words. Raises Refusal, with the reason ``unknown`` if not even the first token fits."""
+    rivals = [(words.split(), thing) for words, thing in named]
+    depth = 0
+    while True:
+        token = tokens.peek()
+        following = [words[depth] for words, _ in rivals if len(words) > depth]
+        whole = [thing for words, thing in rivals if len(words) == depth]
+        matches = [] if token is None else complete(token, following)
+        if len(matches) > 1:
+            raise Refusal(f"'{token}' can be {listed(matches)}: write more of it", tokens.at)
+        if not matches:
+            if whole:
+                return whole
+            raise Refusal(_unexpected(token, following) if depth else unknown, tokens.at)
+        rivals = [(words, thing) for words, thing in rivals if words[depth : depth + 1] == matches]
+        tokens.at += 1
+        depth += 1
+
+
+def _unexpected(token: str | None, following: Iterable[str]) -> str:
+    expected = listed(sorted(following))
+    if token is None:
+        return f"the line ends where {expected} is expected"
+    return f"'{token}' is not expected here; {expected} could follow"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cryptomap.staros.addresses import InterfaceAddress
+from cryptomap.staros.arguments import Flag, Value
 from cryptomap.staros.forms import AddressOf
-from cryptomap.staros.grammar import Flag, Mode, Value
+from cryptomap.staros.grammar import Mode
 from cryptomap.staros.rules import Placement, Rule
 from cryptomap.staros.statements import Command, Entry
 from cryptomap.staros.tables.crypto import CRYPTO_MAPS, SERVICES, TEMPLATES, TRANSFORM_SETS

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cryptomap.staros.arguments import Fixed, Value, Values
 from cryptomap.staros.forms import Hex, Plain
-from cryptomap.staros.grammar import Fixed, Mode, Source, Statement, Value, Values
+from cryptomap.staros.grammar import Mode, Source, Statement
 from cryptomap.staros.keys import KeyMaterial
 from cryptomap.staros.manual_sets import IPSEC_SETS, SETS, ManualSet, SharedMode
 from cryptomap.staros.paths import entries_at, text_at, values_at

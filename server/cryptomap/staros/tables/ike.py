@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cryptomap.staros.arguments import Fixed, Flag, Subset, Value, Values
 from cryptomap.staros.forms import Hex
-from cryptomap.staros.grammar import Fixed, Flag, Mode, Subset, Value, Values
+from cryptomap.staros.grammar import Mode
 from cryptomap.staros.keys import PreSharedKey
 from cryptomap.staros.statements import Command, Entry
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cryptomap.staros.arguments import Value
 from cryptomap.staros.forms import Hex
-from cryptomap.staros.grammar import Mode, Value
+from cryptomap.staros.grammar import Mode
 from cryptomap.staros.statements import Block, Command, Entry
 
 __all__ = ["ASSOCIATE", "QOS"]

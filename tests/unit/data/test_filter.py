@@ -245,6 +245,11 @@ def test_xpath_asks_for_the_state_it_needs() -> None:
     assert selected("/s:shop/s:item[s:id=2]/s:sold", sales.view()) == "<item><id>2</id><sold>20</sold></item>"
 
 
+@pytest.mark.parametrize("expression", ["//s:label", "/s:shop/s:item[s:label='two']", "//*[starts-with(s:label, 't')]"])
+def test_xpath_does_not_find_what_is_hidden(expression: str) -> None:
+    assert selected(expression, View(ROOT, hide=lambda node: node.name == "label")) is None
+
+
 @pytest.mark.parametrize("expression", ["count(//s:item)", "'x'", "true()"])
 def test_an_expression_that_gives_no_nodes_is_no_filter(expression: str) -> None:
     with pytest.raises(InvalidValue):

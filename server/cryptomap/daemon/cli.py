@@ -6,6 +6,7 @@ import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
@@ -15,7 +16,27 @@ from cryptomap.daemon.settings import Settings, SettingsFault, User
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """A group that answers wrong usage with one line, as all other faults are answered."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        try:
+            code = super().main(*args, **{**extra, "standalone_mode": False})
+        except click.UsageError as fault:
+            click.echo(_line(fault), err=True)
+            sys.exit(2)
+        except click.Abort:
+            sys.exit(130)  # as a shell has it for SIGINT
+        sys.exit(code or 0)
+
+
+def _line(fault: click.UsageError) -> str:
+    if isinstance(fault, click.exceptions.NoArgsIsHelpError):
+        return fault.format_message()
+    return f"{fault.ctx.command_path if fault.ctx else 'cryptomapd'}: {fault.format_message()}"
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cryptomap", prog_name="cryptomapd")
 def main() -> None:
     """cryptomapd: a NETCONF/YANG server for IPsec gateways."""

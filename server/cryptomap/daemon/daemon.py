@@ -11,17 +11,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 import asyncssh
 from lxml import etree
 
 from cryptomap import netconf
-from cryptomap.daemon.settings import Settings, User, parse_listen
+from cryptomap.daemon.faults import StartFault
+from cryptomap.daemon.inputs import accounts_of, startup_document
+from cryptomap.daemon.settings import Settings, parse_listen
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.secrets import Vault
 from cryptomap.datastore.statedir import StateDirectory, StateFault
@@ -39,7 +42,7 @@ from cryptomap.schema.cache import load_cached
 from cryptomap.schema.faults import SchemaFault
 from cryptomap.schema.modules import default_module_names
 from cryptomap.schema.nodes import Schema
-from cryptomap.transport.accounts import AccountFault, Accounts
+from cryptomap.transport.accounts import Accounts
 from cryptomap.transport.gate import Limits as GateLimits
 from cryptomap.transport.hostkey import HostKeyFault, load_host_key
 from cryptomap.transport.peer import Peer
@@ -60,51 +63,17 @@ COLLECT_AFTER = 50_000
 """Container objects made before the youngest generation is looked at: trees are large and hardly ever cyclic."""
 
 
-class StartFault(Exception):
-    """The server cannot start; the text is one line that names the culprit."""
-
-
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartFault or SettingsFault if it cannot begin."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(COLLECT_AFTER, 20, 100)
     address = parse_listen(settings.server.listen)
-    accounts = _accounts(settings.users)
-    startup = _startup_document(settings.startup)
+    accounts = accounts_of(settings.users)
+    startup = startup_document(settings.startup)
     try:
         asyncio.run(_serve(settings, address, accounts, startup))
     except (SchemaFault, StateFault, HostKeyFault) as fault:
         raise StartFault(str(fault)) from fault
-
-
-def _accounts(users: Mapping[str, User]) -> Accounts:
-    """Raises StartFault for a key file that cannot be read or used."""
-    keys = {}
-    for name, user in users.items():
-        lines = list(user.keys)
-        if user.authorized_keys is not None:
-            try:
-                lines.append(user.authorized_keys.read_text())
-            except (OSError, UnicodeDecodeError) as fault:
-                reason = fault.strerror if isinstance(fault, OSError) else "it is not text"
-                raise StartFault(f"cannot read {user.authorized_keys}, the keys of user {name}: {reason}") from fault
-        keys[name] = lines
-    try:
-        return Accounts(keys, {name: user.password_hash for name, user in users.items() if user.password_hash})
-    except AccountFault as fault:
-        raise StartFault(str(fault)) from fault
-
-
-def _startup_document(path: Path | None) -> etree._Element | None:
-    if path is None:
-        return None
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        return etree.parse(str(path), parser).getroot()
-    except OSError as fault:
-        raise StartFault(f"cannot read the startup configuration {path}: {fault}") from fault
-    except etree.XMLSyntaxError as fault:
-        raise StartFault(f"startup configuration {path} is not XML: {fault}") from fault
 
 
 async def _serve(
@@ -166,7 +135,7 @@ async def _hold(
     try:
         host, port = await listener.start(*address)
     except OSError as fault:
-        raise StartFault(f"cannot listen on {settings.server.listen}: {fault.strerror or fault}") from fault
+        raise StartFault(f"cannot listen on {settings.server.listen}: {_reason(fault)}") from fault
     shown = f"[{host}]" if ":" in host else host
     print(f"cryptomapd ready ssh {shown}:{port}", flush=True)
     await stop.wait()
@@ -174,6 +143,13 @@ async def _hold(
     await server.stop()
     await listener.stop()
     await writer.run(datastores.close)
+
+
+def _reason(fault: OSError) -> str:
+    """In the system's words. asyncio puts its own around them, but not around those of a name look-up."""
+    if fault.errno is None or isinstance(fault, socket.gaierror):
+        return fault.strerror or str(fault)
+    return os.strerror(fault.errno)
 
 
 def _stop_signal() -> asyncio.Event:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cryptomap.staros.forms import PLAIN, Form
+from cryptomap.staros.forms import PLAIN, Form, keywords
 from cryptomap.staros.grammar import Found, Source
 from cryptomap.staros.paths import leaf_schema
-from cryptomap.staros.text import Refusal, Tokens
+from cryptomap.staros.text import Refusal, Tokens, listed
 
 __all__ = ["Fixed", "Flag", "Subset", "Value", "Values"]
 
@@ -85,6 +85,8 @@ class Subset:
         return (self.path,)
 
     def read(self, tokens: Tokens, found: Found) -> None:
+        if tokens.is_done:
+            tokens.take(listed(sorted(keywords(found.leaf(self.path).type))))
         Values(self.path).read(tokens, found)
 
     def write(self, source: Source) -> str | None:

@@ -13,7 +13,7 @@ from cryptomap.schema.nodes import Leaf, LeafList
 from cryptomap.schema.types import EnumerationType, IdentityrefType, LeafrefType, Type, TypeFault, UnionType
 from cryptomap.staros.text import Refusal, complete, listed, quote
 
-__all__ = ["PLAIN", "AddressOf", "Form", "Hex", "Plain", "keyword"]
+__all__ = ["PLAIN", "AddressOf", "Form", "Hex", "Plain", "keyword", "keywords"]
 
 SPELLING: Mapping[str, str] = {"triple-des-cbc": "3des-cbc"}
 """Identities whose StarOS keyword is not a YANG identifier."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 from cryptomap.data.tree import Node
@@ -187,7 +188,7 @@ class Written:
     source: Source | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mode:
     """A table of commands, in the order in which they are written.
 
@@ -197,3 +198,13 @@ class Mode:
     name: str
     statements: tuple[Statement, ...]
     foreign: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def first_words(self) -> frozenset[str]:
+        """The words a line of this mode can begin with."""
+        return _first_words(self)
+
+
+@cache
+def _first_words(mode: Mode) -> frozenset[str]:
+    return frozenset([statement.words.split()[0] for statement in mode.statements])

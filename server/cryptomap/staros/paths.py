@@ -34,7 +34,7 @@ def resolve(schema: InnerNode, path: str) -> tuple[DataNode, ...]:
     for name in path.split("/"):
         child = here.by_qname.get(name) or here.by_qname.get(f"{here.module}:{name}")
         if child is None:
-            raise Refusal(f"this server has no {name} here: a YANG feature is off")
+            raise Refusal(f"this server has no {name.rpartition(':')[2]} here: a YANG feature is off")
         steps.append(child)
         if isinstance(child, InnerNode):
             here = child

@@ -7,6 +7,7 @@ closes all of them. A refused line that would have opened a mode takes its whole
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -16,12 +17,13 @@ from cryptomap.schema.nodes import Schema
 from cryptomap.staros.draft import Draft
 from cryptomap.staros.grammar import Deed, Mode, Statement
 from cryptomap.staros.tables import CONFIGURE
-from cryptomap.staros.text import Refusal, Tokens, discreet, find_by_words, listed, tokenize
+from cryptomap.staros.text import Refusal, Tokens, complete, discreet, find_by_words, listed, tokenize
 
 __all__ = ["Imported", "Note", "Reject", "import_text"]
 
 LEAVE = ("exit", "#exit")
 BEGIN = ("config", "configure")
+MOVES = (*LEAVE, *BEGIN, "end")
 VERBS = ("no", "default")
 EXEC_ONLY = "only 'configure' can follow 'end', or the 'exit' of configure mode"
 
@@ -93,18 +95,33 @@ class _Reader:
         """Do what a line says. The answer is what there is to note about it."""
         if not tokens:
             return ()
-        first = tokens[0].lower()
-        if len(tokens) == 1 and first in (*BEGIN, *LEAVE, "end"):
+        frame = self.stack[-1] if self.stack else None
+        first = self._first_word(frame, tokens[0])
+        if first in MOVES:
+            if len(tokens) > 1:
+                raise Refusal(f"nothing can follow '{first}'")
             return self._move(first)
-        if not self.stack:
+        if frame is None:
             raise Refusal(EXEC_ONLY)
-        frame = self.stack[-1]
         if frame.mode is None:
             raise Refusal(f"it stands inside '{frame.opened}': {frame.skipped}")
         if first == "do":
             raise Refusal("'do' runs a command; this is not configuration")
         self._skip_foreign(frame.mode, tokens)
-        return self._statement(frame, frame.mode, tokens)
+        if first in VERBS:
+            return self._undo(frame, frame.mode, Tokens(tokens, 1), first)
+        return self._statement(frame, frame.mode, Tokens(tokens))
+
+    def _first_word(self, frame: _Frame | None, token: str) -> str:
+        """The word of every mode that the token stands for, possibly abbreviated, else the token itself. Raises Refusal
+        if it could be a command of the mode as well."""
+        own = () if frame is None or frame.mode is None else (*frame.mode.first_words, *VERBS, "do")
+        matches = complete(token, (*own, *MOVES) if len(self.stack) < 2 else (*own, *LEAVE, "end"))
+        if token.lower() in BEGIN:
+            return token.lower()
+        if len(matches) > 1:
+            raise Refusal(f"'{token}' can be {listed(matches)}: write more of it")
+        return matches[0] if matches else token
 
     # ===== modes =====
 
@@ -128,29 +145,25 @@ class _Reader:
             if all(fnmatchcase(token.lower(), word) for token, word in zip(tokens, words, strict=False)):
                 raise self._skip_block(tokens, Refusal(reason))
 
-    def _skip_block(self, tokens: list[str], refusal: Refusal) -> Refusal:
+    def _skip_block(self, tokens: Sequence[str], refusal: Refusal) -> Refusal:
         opened = discreet(" ".join(tokens))
         self.stack.append(_Frame(None, self.stack[-1].draft, opened, f"that was not taken ({refusal.reason})"))
         return refusal
 
     # ===== statements =====
 
-    def _statement(self, frame: _Frame, mode: Mode, items: list[str]) -> tuple[str, ...]:
-        verb = items[0].lower() if items[0].lower() in VERBS else ""
-        tokens = Tokens(items, 1 if verb else 0)
-        if verb:
-            return self._undo(frame, mode, tokens, verb)
+    def _statement(self, frame: _Frame, mode: Mode, tokens: Tokens) -> tuple[str, ...]:
         candidates = _by_words(mode, tokens, undo=False)
         try:
             statement, deed = _only_reading(candidates, tokens, frame.draft, self.seal)
         except Refusal as refusal:
             if any(candidate.mode is not None for candidate in candidates):
-                raise self._skip_block(items, refusal) from None
+                raise self._skip_block(tokens.items, refusal) from None
             raise
         draft = deed.do()
         if statement.mode is not None:
             draft.insertion = None
-            self.stack.append(_Frame(statement.mode, draft, " ".join(items)))
+            self.stack.append(_Frame(statement.mode, draft, " ".join(tokens.items)))
         return deed.notes
 
     def _undo(self, frame: _Frame, mode: Mode, tokens: Tokens, verb: str) -> tuple[str, ...]:

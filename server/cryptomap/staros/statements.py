@@ -185,7 +185,7 @@ class Entry:
         keys, key = _keys(schema, found)
         old = draft.entries(self.at).draft(key)
         if old is not None:
-            self._same_kind(old)
+            self._same_kind(old, tokens.at)
 
         def do() -> Draft:
             entries = draft.entries(self.at)
@@ -200,14 +200,14 @@ class Entry:
 
         return Deed(do, tuple(found.notes))
 
-    def _same_kind(self, entry: Draft) -> None:
+    def _same_kind(self, entry: Draft, position: int) -> None:
         if entry.made_by not in ("", self.words):
-            raise Refusal(f"one of that name was made by '{entry.made_by}': give one of them another name")
+            raise Refusal(f"one of that name was made by '{entry.made_by}': give one of them another name", position)
         for path, value in self.fixed.items():
             other = entry.effective(path)
             if isinstance(other, str) and other != value:
                 reason = f"one of that name is here already, with {path} {keyword(other)} instead of {keyword(value)}"
-                raise Refusal(reason)
+                raise Refusal(reason, position)
 
     def parse_undo(self, tokens: Tokens, draft: Draft, verb: str) -> Undo:
         if verb == "default" and self.mode is not None:

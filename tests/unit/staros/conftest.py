@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from lxml import etree
-from support.yang import product_schema
 
 from cryptomap.data.tree import Node
 from cryptomap.data.xml import read_config
 from cryptomap.datastore.secrets import Vault
 from cryptomap.schema.nodes import Schema
 from cryptomap.staros import Imported, import_text
+from support.yang import product_schema
 
 Import = Callable[..., Imported]
 

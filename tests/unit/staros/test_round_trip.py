@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.trees import configurations
-from support.yang import product_schema
 
 from cryptomap.data.path import find
 from cryptomap.data.tree import Node, Path, Value
 from cryptomap.datastore.secrets import Vault
 from cryptomap.schema.nodes import Leaf
 from cryptomap.staros import export_text, import_text
+from support.trees import configurations
+from support.yang import product_schema
 
 F = TypeVar("F", bound=Callable[..., None])
 VAULT = Vault([bytes(range(64))])
@@ -29,7 +29,7 @@ def examples(number: int) -> Callable[[F], F]:
     return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@lru_cache(maxsize=None)
+@cache
 def made_up(focus: tuple[str, ...]) -> st.SearchStrategy[Node]:
     return configurations(product_schema().root, VAULT, focus)
 

@@ -12,7 +12,11 @@ __all__ = ["GROUP", "BackendNotFound", "SettingsFault", "available", "load"]
 
 GROUP = "cryptomap.backends"
 
-BUILT_IN = {"simulator": "cryptomap_backend.simulator:create"}
+BUILT_IN = {
+    "linux": "cryptomap_backend.linux:create",
+    "simulator": "cryptomap_backend.simulator:create",
+    "strongswan": "cryptomap_backend.strongswan:create",
+}
 """What a checkout offers without being installed; an entry point of the same name wins."""
 
 Factory = Callable[[Mapping[str, object]], Backend]

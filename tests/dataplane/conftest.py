@@ -1,4 +1,4 @@
-"""The virtual machine that all tests of a session share."""
+"""What all tests of a session share: the virtual machine, and two charons in namespaces."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dataplane import charon
 from dataplane.vm.machine import Machine, why_not
 from dataplane.vm.need import need
 
@@ -17,3 +18,19 @@ def vm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine = Machine(tmp_path_factory.mktemp("vm"))
     yield machine
     machine.stop()
+
+
+@pytest.fixture(scope="session")
+def charons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[charon.Lab]:
+    """Started once, when the first test asks for them."""
+    need(charon.why_not())
+    with charon.running(tmp_path_factory.mktemp("charon")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(charons: charon.Lab) -> Iterator[charon.Lab]:
+    """Two charons without connections, SAs and keys."""
+    charons.gateway.reset()
+    charons.peer.reset()
+    yield charons

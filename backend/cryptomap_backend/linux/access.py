@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cryptomap_backend.helper.client import RemoteKernel
 from cryptomap_backend.linux.kernel import Kernel
 from cryptomap_backend.linux.local import LocalKernel
 from cryptomap_backend.linux.settings import Settings
@@ -11,4 +12,4 @@ __all__ = ["open_kernel"]
 
 def open_kernel(settings: Settings) -> Kernel:
     """By the setting ``helper``. Nothing is connected yet; each lane needs a kernel of its own."""
-    return LocalKernel(settings.reqids)
+    return RemoteKernel(settings.helper) if settings.helper else LocalKernel(settings.reqids)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cryptomap_backend.contract import ApplyFailed
-from cryptomap_backend.intent import L2Marking, L2Table
+from cryptomap_backend.intent import L2Marking
 from cryptomap_backend.linux.egress import Egress, Marked
 from cryptomap_backend.linux.kernel import Kernel
 from cryptomap_backend.linux.marks import Marks
@@ -34,6 +34,11 @@ class LinuxMarker:
     def marks(self) -> Marks:
         """How a DSCP becomes the mark of an SA."""
         return self._settings.marks
+
+    @property
+    def held(self) -> L2Marking | None:
+        """The maps last programmed by this process."""
+        return self._held
 
     def program(self, marking: L2Marking) -> None:
         """Fallback and QoS maps, in every namespace, all or nothing. Raises ApplyFailed, Unavailable,
@@ -85,7 +90,4 @@ class LinuxMarker:
 
     def _egresses(self, marking: L2Marking) -> Iterator[tuple[Egress, Marked]]:
         for egress in self._settings.devices:
-            yield egress, Marked.by(self._table(marking, egress), egress.label)
-
-    def _table(self, marking: L2Marking, egress: Egress) -> L2Table:
-        return l2_table(marking, egress.context, egress.vrf)[2]
+            yield egress, Marked.by(l2_table(marking, egress.context, egress.vrf)[2], egress.label)

@@ -64,7 +64,7 @@ class Settings:
 
     @property
     def all_namespaces(self) -> tuple[str, ...]:
-        """Every namespace that a context can live in, our own included unless every context is named."""
+        """Every namespace that a context can live in; our own always can."""
         return tuple(sorted({"", *self.namespaces.values(), *(device.namespace for device in self.devices)}))
 
 

@@ -8,6 +8,7 @@ until ``{"id", "end"}``. Standard library only, because it runs with the host's 
 from __future__ import annotations
 
 import base64
+import contextlib
 import glob
 import json
 import os
@@ -113,10 +114,8 @@ class Agent:
     def end(self, number: int) -> None:
         stream = self.streams.pop(number, None)
         if stream:
-            try:
+            with contextlib.suppress(OSError):
                 stream.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             stream.close()
 
 

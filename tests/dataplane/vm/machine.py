@@ -7,6 +7,7 @@ KVM: some seconds to boot. Nothing leaves it: it has no network device, only nam
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -229,10 +230,8 @@ class Machine:
 
 
 def _shut(stream: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         stream.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     stream.close()
 
 

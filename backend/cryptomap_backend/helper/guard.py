@@ -1,0 +1,97 @@
+"""What the helper's settings allow. The server may be taken over; its requests must not reach beyond IPsec then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
+from cryptomap_backend.linux.egress import Egress, Marked
+from cryptomap_backend.linux.nft import Program
+from cryptomap_backend.linux.objects import Add, Policy, PolicyKey, Remove, Sa, SaKey, Update
+from cryptomap_backend.linux.settings import Settings
+
+__all__ = ["Forbidden", "Guard"]
+
+DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+SMALLEST_SPI = 256
+"""Smaller ones are reserved (RFC 4303 section 2.1)."""
+
+
+class Forbidden(Exception):
+    """A request goes beyond the settings; the text says in what."""
+
+
+class Guard:
+    """One check for each verb that has arguments, by its name. All raise Forbidden."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._namespaces = frozenset(settings.all_namespaces)
+
+    def check(self, verb: str, arguments: Iterable[Any]) -> None:
+        for argument in arguments:
+            self._check(argument)
+
+    def _check(self, item: Any) -> None:
+        """By type: a text is a namespace or our table, a number the major of our priorities."""
+        settings = self._settings
+        if isinstance(item, str):
+            self._demand(item in self._namespaces or item == settings.table, "a namespace or table that is not ours")
+        elif isinstance(item, int):
+            self._demand(item == settings.priority_major, "packet priorities that are not ours")
+        elif isinstance(item, Program):
+            self._program(item)
+        elif isinstance(item, Egress):
+            self._demand(item in settings.devices, "a device that is not in the settings")
+        elif isinstance(item, Marked):
+            self._marked(item)
+        elif isinstance(item, (Add, Update, Remove)):
+            self._operation(item)
+        elif isinstance(item, tuple) and not isinstance(item, (SaKey, PolicyKey)):
+            for part in item:
+                self._check(part)
+
+    def _program(self, item: Program) -> None:
+        settings = self._settings
+        ours = (settings.table, settings.marks, settings.priority_major)
+        self._demand((item.table, item.marks, item.major) == ours, "a table, marks or priorities that are not ours")
+        known = {egress.device for egress in settings.devices}
+        self._demand(set(item.devices) <= known, "a device that is not in the settings")
+        self._demand(all(DEVICE.fullmatch(device) for device in item.devices), "a strange device name")
+        self._demand(len(item.dscp_to_cos) == 64 and _all_in(item.dscp_to_cos, 8), "strange priorities")
+
+    def _marked(self, item: Marked) -> None:
+        self._demand(len(item.pcps) == 8 and _all_in(item.pcps, 8), "strange PCPs")
+        self._demand(len(item.traffic_classes) in (0, 8) and _all_in(item.traffic_classes, 8), "strange MPLS TCs")
+        self._demand(item.label is None or 16 <= item.label < 1 << 20, "a strange MPLS label")
+
+    def _operation(self, item: Add | Update | Remove) -> None:
+        self._demand(item.namespace in self._namespaces, "a namespace that is not ours")
+        if isinstance(item, Remove):
+            return  # the kernel's side refuses to remove what is not ours
+        first, last = self._settings.reqids
+        self._demand(first <= item.item.reqid <= last, "a request id that is not ours")
+        if isinstance(item.item, Sa):
+            self._sa(item.item)
+        else:
+            self._policy(item.item)
+
+    def _sa(self, item: Sa) -> None:
+        marks = self._settings.marks
+        self._demand(item.mask in (0, marks.mask) and item.mark & ~marks.mask == 0, "marks that are not ours")
+        self._demand(item.protocol in ("esp", "ah") and item.spi >= SMALLEST_SPI, "a strange SA")
+        self._demand(item.encryption in ENCRYPTION and item.integrity in INTEGRITY, "a strange algorithm")
+
+    def _policy(self, item: Policy) -> None:
+        self._demand(item.protocol in ("esp", "ah") and 0 <= item.key.protocol < 256, "a strange policy")
+
+    @staticmethod
+    def _demand(fine: bool, what: str) -> None:
+        if not fine:
+            raise Forbidden(f"the helper's settings do not allow {what}")
+
+
+def _all_in(values: Iterable[int], limit: int) -> bool:
+    return all(0 <= value < limit for value in values)

@@ -1,0 +1,113 @@
+"""The helper's side of the socket: who may ask, what is asked, one thread for each connection."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from cryptomap_backend.contract import BackendError, Unavailable
+from cryptomap_backend.helper.codec import CodecFault, decode, encode
+from cryptomap_backend.helper.guard import Forbidden, Guard
+from cryptomap_backend.helper.verbs import CHANGING, VERBS
+from cryptomap_backend.linux.kernel import Kernel
+
+__all__ = ["HelperServer", "answer_to"]
+
+log = logging.getLogger(__name__)
+LONGEST = 256 << 20
+"""Bytes of a request: ten thousand maps take some 20 MiB."""
+CREDENTIALS = struct.Struct("=3i")
+
+
+def answer_to(line: bytes, kernel: Kernel, guard: Guard) -> dict[str, Any]:
+    """The answer to one request. Never raises: what goes wrong is the answer. Nothing done for a bad request."""
+    try:
+        verb, *given = json.loads(line)
+        types = VERBS[verb].arguments.values()
+        arguments = [decode(kind, item) for kind, item in zip(types, given, strict=True)]
+        guard.check(verb, arguments)
+        return {"answer": encode(getattr(kernel, verb)(*arguments))}
+    except BackendError as fault:
+        return _error(type(fault).__name__, str(fault))
+    except Forbidden as fault:
+        log.warning("refused: %s", fault)
+        return _error(Unavailable.__name__, str(fault))
+    except (CodecFault, ValueError, KeyError, TypeError) as fault:
+        log.warning("a request that cannot be read: %s", type(fault).__name__)
+        return _error(Unavailable.__name__, "the helper does not understand the request")
+    except Exception as bug:
+        log.exception("bug")
+        return _error(type(bug).__name__, "the helper failed in an unforeseen way")
+
+
+def _error(kind: str, text: str) -> dict[str, Any]:
+    return {"error": [kind, text]}
+
+
+class HelperServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Serves root and ``user`` (a numeric id). ``make_kernel`` is called once for each connection."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str, user: int, guard: Guard, make_kernel: Callable[[], Kernel]) -> None:
+        self.user = user
+        self.guard = guard
+        self.make_kernel = make_kernel
+        self.changing = threading.Lock()
+        _remove_stale(Path(path))
+        umask = os.umask(0o177)
+        try:
+            super().__init__(path, _Conversation)
+        finally:
+            os.umask(umask)
+        os.chown(path, user, -1)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """The kernel says who is at the other end."""
+        credentials = request.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+        _, user, _ = CREDENTIALS.unpack(credentials)
+        if user not in (0, self.user):
+            log.warning("user %d is not served", user)
+        return user in (0, self.user)
+
+
+class _Conversation(socketserver.StreamRequestHandler):
+    server: HelperServer
+
+    def handle(self) -> None:
+        kernel = self.server.make_kernel()
+        try:
+            while line := self.rfile.readline(LONGEST):
+                self.wfile.write(json.dumps(self._answer(line, kernel)).encode() + b"\n")
+        except OSError as fault:
+            log.info("a connection ended: %s", fault)
+        finally:
+            kernel.close()
+
+    def _answer(self, line: bytes, kernel: Kernel) -> dict[str, Any]:
+        """Changes come one at a time, whoever asks."""
+        changes = any(line.startswith(f'["{verb}"'.encode()) for verb in CHANGING)
+        with self.server.changing if changes else nullcontext():
+            return answer_to(line, kernel, self.server.guard)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the socket of a process that is gone. Raises OSError if one is answering there."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise OSError("another process is serving there")

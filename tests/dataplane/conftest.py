@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dataplane import charon
+from dataplane.gateways import Gateways
 from dataplane.vm.machine import Machine, why_not
 from dataplane.vm.need import need
 
@@ -29,8 +30,14 @@ def charons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[charon.Lab]:
 
 
 @pytest.fixture
-def lab(charons: charon.Lab) -> Iterator[charon.Lab]:
+def lab(charons: charon.Lab) -> charon.Lab:
     """Two charons without connections, SAs and keys."""
     charons.gateway.reset()
     charons.peer.reset()
-    yield charons
+    return charons
+
+
+@pytest.fixture(scope="session")
+def gateways(vm: Machine) -> Gateways:
+    """Two gateways in the machine, with the helper running."""
+    return Gateways(vm)

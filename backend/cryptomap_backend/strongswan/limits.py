@@ -1,0 +1,120 @@
+"""What strongSwan can do here, as capabilities, with every declared limit in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
+from cryptomap_backend.capabilities import Capabilities, Complaint, DscpPolicy, Feature
+from cryptomap_backend.intent import Child, Mode, TunnelKind
+from cryptomap_backend.state import Platform
+from cryptomap_backend.strongswan.proposals import loaded
+
+__all__ = ["Daemon", "capabilities", "mixed_modes"]
+
+NOTES: Mapping[str, str] = {
+    Feature.IKE_TIMERS: "strongSwan has retransmission tries and time-outs for the whole daemon only (strongswan.conf: "
+    "retransmit_tries, retransmit_timeout, retransmit_base)",
+    Feature.DPD: "the interval is set per connection; how often and how fast a silent peer is asked again follows the "
+    "daemon's retransmission settings",
+    Feature.SETUP_TIMER: "counted by cryptomap for tunnels that it initiates; for responders strongswan.conf: "
+    "half_open_timeout counts",
+    Feature.SET_DF: "Linux copies or clears the don't-fragment bit of the outer header, it never sets it",
+    Feature.NATT: "NAT detection is always on: strongSwan cannot switch it off per connection",
+    Feature.CERTIFICATE: "certificates and their keys are not loaded into charon yet",
+    Feature.EAP: "EAP profiles are not loaded into charon",
+    Feature.PSK: "of two tunnels between the same identities charon tries both keys",
+    TunnelKind.MANUAL: "charon has no manual keys; backend linux does",
+    "lifetimes": "an edited lifetime, DF or DPD setting counts from the next negotiation on; an IKE lifetime is the "
+    "smallest of the transform sets",
+    "dscp": "of a payload whose transform sets carry different DSCPs, all SAs are marked with that of the first set",
+}
+
+USER_SPACE: Mapping[str, str] = {
+    Feature.AH: "user-space ESP (kernel-libipsec) has no AH",
+    Feature.ESN: "user-space ESP (kernel-libipsec) has no extended sequence numbers",
+    Feature.INITIATE_TRAFFIC: "user-space ESP (kernel-libipsec) never asks for an SA: the tunnel waits for its peer",
+    Feature.CLEAR_DF: "user-space ESP (kernel-libipsec) leaves the bit to the socket",
+    Mode.TRANSPORT: "user-space ESP (kernel-libipsec) has tunnel mode only",
+    "dscp": "user-space ESP (kernel-libipsec) neither copies a DSCP nor marks packets: the outer DSCP is 0",
+}
+
+NO_MARKING: Mapping[str, str] = dict.fromkeys(
+    (Feature.DOT1P, Feature.MPLS_TC, Feature.DEI),
+    "no marking is configured for this backend (table marking of its settings)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What charon says of itself: versions, loaded plugins, algorithms by kind."""
+
+    version: str
+    kernel: str
+    plugins: frozenset[str]
+    algorithms: Mapping[str, Mapping[str, str]]
+
+    @property
+    def user_space(self) -> bool:
+        """True if ESP is done in charon itself."""
+        return "kernel-libipsec" in self.plugins
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {"strongswan": self.version, "kernel": self.kernel}
+
+    @classmethod
+    def of(cls, version: Mapping[str, Any], stats: Mapping[str, Any], algorithms: Mapping[str, Any]) -> Daemon:
+        """From the answers to ``version``, ``stats`` and ``get-algorithms``."""
+        return cls(version["version"], version.get("release", ""), frozenset(stats.get("plugins", ())), algorithms)
+
+
+def capabilities(daemon: Daemon, marks: bool, dei: bool = False) -> Capabilities:
+    """``marks``: packets of SAs are marked and something turns marks into DSCP, PCP and TC."""
+    encryption, integrity, prf, groups = loaded(daemon.algorithms)
+    lacks = {Feature.SET_DF, Feature.CERTIFICATE, Feature.EAP, Feature.IKE_TIMERS} | (set() if dei else {Feature.DEI})
+    lacks |= set() if marks else {Feature.DOT1P, Feature.MPLS_TC}
+    full = Capabilities("strongswan")
+    able = replace(
+        full,
+        kinds=frozenset({TunnelKind.IKEV2, TunnelKind.DYNAMIC}),
+        ike_encryption=full.ike_encryption & encryption,
+        ike_integrity=full.ike_integrity & integrity,
+        ike_prf=full.ike_prf & prf,
+        dh_groups=full.dh_groups & groups,
+        esp_encryption=frozenset(ENCRYPTION) & encryption,
+        esp_integrity=frozenset(INTEGRITY) & (integrity | {"null"}),
+        ah_integrity=frozenset(INTEGRITY) & integrity,
+        manual_encryption=frozenset(),
+        features=full.features - lacks,
+        tolerated=frozenset({Feature.IKE_TIMERS, Feature.INITIATE_TRAFFIC}),
+        dscp_policy=DscpPolicy.COPY_OR_FIXED if marks else DscpPolicy.COPY,
+        versions=daemon.versions,
+        platform=Platform(type="generic"),
+        notes={**NOTES, **({} if marks else NO_MARKING)},
+    )
+    return _in_user_space(able) if daemon.user_space else able
+
+
+def _in_user_space(able: Capabilities) -> Capabilities:
+    lacks = {Feature.AH, Feature.ESN, Feature.INITIATE_TRAFFIC, Feature.CLEAR_DF}
+    return replace(
+        able,
+        modes=frozenset({Mode.TUNNEL}),
+        ah_integrity=frozenset(),
+        features=able.features - lacks,
+        notes={**able.notes, **USER_SPACE},
+    )
+
+
+def mixed_modes(children: tuple[Child, ...]) -> Iterator[Complaint]:
+    """A child of charon has one mode."""
+    for child in children:
+        if len({proposal.mode for proposal in child.proposals}) > 1:
+            yield Complaint(
+                "mixed-modes",
+                f"backend strongswan cannot offer tunnel and transport mode in one payload ({child.name})",
+                child.name,
+            )

@@ -1,0 +1,244 @@
+"""From intent to VICI messages: one connection per tunnel or responder, its children, its secrets. Pure.
+
+What VICI cannot say per connection is in :mod:`.limits`, as a declared limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cryptomap_backend.intent import (
+    Address,
+    Authentication,
+    Child,
+    DfBit,
+    EspProposal,
+    Ike,
+    Initiate,
+    Prefix,
+    Responder,
+    Secret,
+    Selector,
+    Tunnel,
+)
+from cryptomap_backend.plan import negotiated
+from cryptomap_backend.strongswan.names import ChildName, Item, connection_name, digest
+from cryptomap_backend.strongswan.proposals import ah_proposal, esp_proposal, ike_proposal
+
+__all__ = ["Connection", "Marks", "Shared", "Translator"]
+
+REKEY_AT = 0.9
+"""Share of a lifetime at which a rekey begins at the latest; charon begins up to 10 % of the lifetime earlier."""
+
+
+class Marks(Protocol):
+    """How the DSCP of an SA reaches nftables: as a packet mark."""
+
+    def text(self, dscp: int | None) -> str:
+        """``value/mask`` for ``set_mark_out``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A pre-shared key as charon shall hold it. The name changes with the key."""
+
+    name: str
+    secret: Secret
+    owners: tuple[str, ...]
+
+    def message(self) -> dict[str, Any]:
+        """For ``load-shared``, the clear key included: to be sent and forgotten."""
+        return {"id": self.name, "type": "IKE", "data": self.secret.reveal(), "owners": list(self.owners)}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """All that charon shall hold for one item of the intent. ``children`` are by payload name. ``initiates`` tells
+    that it is to be kept up; ``reachable`` that there is a peer to negotiate with at all."""
+
+    item: Item
+    source: Tunnel | Responder
+    name: str
+    body: Mapping[str, Any]
+    shared: tuple[Shared, ...]
+    children: Mapping[str, ChildName]
+    initiates: bool
+    reachable: bool
+
+    def message(self) -> dict[str, Any]:
+        """For ``load-conn``."""
+        return {self.name: self.body}
+
+    @property
+    def child_names(self) -> frozenset[str]:
+        return frozenset(map(str, self.children.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """``prefix`` is what our names begin with. ``traps`` tells whether the kernel asks for SAs when a packet matches a
+    policy (user-space ESP does not). Without ``marks`` SAs carry no mark."""
+
+    prefix: str = "cryptomap"
+    marks: Marks | None = None
+    traps: bool = True
+
+    def name(self, item: Item) -> str:
+        return connection_name(self.prefix, item)
+
+    def connection(self, item: Tunnel | Responder) -> Connection:
+        """Raises KeyError for an algorithm without a strongSwan keyword: capabilities name none of them."""
+        return self._tunnel(item) if isinstance(item, Tunnel) else self._responder(item)
+
+    # ===== tunnels =====
+
+    def _tunnel(self, tunnel: Tunnel) -> Connection:
+        ike, name = tunnel.ike, self.name(tunnel.id)
+        assert ike is not None
+        base = (
+            *(tunnel.kind, tunnel.family, tunnel.local, tunnel.remote, tunnel.natt, tunnel.vrf, tunnel.selector),
+            *(ike.local, ike.remote, ike.ca_certificates, ike.proposals),
+        )
+        version = digest(tunnel)
+        children: dict[str, ChildName] = {}
+        bodies: dict[str, dict[str, Any]] = {}
+        trap = self.traps and tunnel.remote is not None and tunnel.selector is not None
+        for child in tunnel.children:
+            marking = [tunnel.applied_dscp(proposal.name) for proposal in child.proposals]
+            generation = digest(*base, child.family, negotiated(child), marking)
+            children[child.name] = ChildName(child.name, generation, version, marking[0])
+            body = self._child(child, tunnel.selector, marking[0], tunnel.df_bit)
+            bodies[str(children[child.name])] = body | {"start_action": "trap" if trap else "none"}
+        return Connection(
+            item=tunnel.id,
+            source=tunnel,
+            name=name,
+            body=_ike_body(ike, tunnel.local, tunnel.remote, "no") | {"children": bodies},
+            shared=tuple(_shared(name, ike, tunnel.local, tunnel.remote)),
+            children=children,
+            initiates=tunnel.initiate is Initiate.BIND and tunnel.remote is not None,
+            reachable=tunnel.remote is not None,
+        )
+
+    # ===== responders =====
+
+    def _responder(self, responder: Responder) -> Connection:
+        ike, name = responder.ike, self.name(responder.id)
+        base = (responder.local, ike, responder.natt, responder.vrf)
+        version = digest(responder)
+        children: dict[str, ChildName] = {}
+        bodies: dict[str, dict[str, Any]] = {}
+        for child in responder.children:
+            dscp = child.proposals[0].dscp
+            children[child.name] = ChildName(child.name, digest(*base, negotiated(child)), version, dscp)
+            body = self._child(child, None, dscp, responder.df_bit)
+            bodies[str(children[child.name])] = body | {"start_action": "none"}
+        return Connection(
+            item=responder.id,
+            source=responder,
+            name=name,
+            body=_ike_body(ike, responder.local, None, "never") | {"children": bodies},
+            shared=tuple(_shared(name, ike, responder.local, None)),
+            children=children,
+            initiates=False,
+            reachable=False,
+        )
+
+    # ===== children =====
+
+    def _child(self, child: Child, selector: Selector | None, dscp: int | None, df_bit: DfBit) -> dict[str, Any]:
+        local, remote = _selectors(selector, child.family)
+        body: dict[str, Any] = {
+            "mode": str(child.proposals[0].mode),
+            "local_ts": local,
+            "remote_ts": remote,
+            "dpd_action": "none",
+            "close_action": "none",
+            "copy_dscp": "out",
+            "copy_df": "no" if df_bit is DfBit.CLEAR else "yes",
+            **_child_times(child),
+            **_child_proposals(child.proposals),
+        }
+        if self.marks is not None:
+            body["set_mark_out"] = self.marks.text(dscp)
+        return body
+
+
+def _ike_body(ike: Ike, local: Address, remote: Address | None, unique: str) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "version": "2",
+        "local_addrs": [str(local)],
+        "remote_addrs": [str(remote or "%any")],
+        "proposals": [ike_proposal(proposal) for proposal in ike.proposals],
+        "local": {"auth": "psk", "id": _identity(ike.local, local)},
+        "remote": {"auth": "psk", "id": _identity(ike.remote, remote)},
+        "dscp": f"{ike.dscp:06b}",
+        "fragmentation": "yes" if ike.fragmentation else "no",
+        "mobike": "no",
+        "keyingtries": "1",
+        "unique": unique,
+        **_ike_times(ike),
+    }
+    if ike.dpd is not None:
+        body["dpd_delay"] = f"{ike.dpd.interval}s"
+    return body
+
+
+def _identity(side: Authentication, address: Address | None) -> str:
+    return side.identity or str(address or "%any")
+
+
+def _ike_times(ike: Ike) -> dict[str, str]:
+    """Without rekeying an IKE SA lives to its end and is then authenticated anew, which is VICI's reauthentication."""
+    lifetime = min((proposal.lifetime for proposal in ike.proposals), default=86400)
+    begin = int(lifetime * REKEY_AT)
+    times = {"over_time": f"{lifetime - begin}s"}
+    if ike.rekey:
+        return times | {"rekey_time": f"{begin}s", "reauth_time": "0s"}
+    return times | {"rekey_time": "0s", "reauth_time": f"{begin}s"}
+
+
+def _child_times(child: Child) -> dict[str, str]:
+    if child.lifetime is None:
+        return {"life_time": "0s", "rekey_time": "0s"}
+    begin = int(child.lifetime * REKEY_AT) if child.rekey else 0
+    return {"life_time": f"{child.lifetime}s", "rekey_time": f"{begin}s"}
+
+
+def _child_proposals(proposals: Sequence[EspProposal]) -> dict[str, list[str]]:
+    found = {
+        "esp_proposals": [esp_proposal(proposal) for proposal in proposals if proposal.protocol == "esp"],
+        "ah_proposals": [ah_proposal(proposal) for proposal in proposals if proposal.protocol == "ah"],
+    }
+    return {key: texts for key, texts in found.items() if texts}
+
+
+def _shared(name: str, ike: Ike, local: Address, remote: Address | None) -> Iterator[Shared]:
+    """charon finds a key by both identities, and takes the one whose owners fit best for its own proof: ours names
+    both, a different one of the peer's only the peer, so that it serves for checking the peer's proof alone."""
+    mine, theirs = _identity(ike.local, local), _identity(ike.remote, remote)
+    owners = (mine,) if theirs == "%any" else (mine, theirs)
+    if ike.local.secret is not None:
+        yield Shared(f"{name}#{digest(ike.local.secret, owners)}", ike.local.secret, owners)
+    if ike.remote.secret is not None and ike.remote.secret != ike.local.secret:
+        yield Shared(f"{name}#{digest(ike.remote.secret, owners[1:])}", ike.remote.secret, owners[1:])
+
+
+def _selectors(selector: Selector | None, family: int) -> tuple[list[str], list[str]]:
+    if selector is None:
+        anything = ["0.0.0.0/0" if family == 4 else "::/0"]
+        return anything, anything
+    return (
+        _sides(selector.source, selector.protocol, selector.source_ports),
+        _sides(selector.destination, selector.protocol, selector.destination_ports),
+    )
+
+
+def _sides(prefix: Prefix, protocol: int | None, ports: Sequence[tuple[int, int]]) -> list[str]:
+    """For example ``10.0.1.0/24``, ``10.0.1.0/24[17]``, ``10.0.1.0/24[17/500-600]``: one per range of ports."""
+    number = "" if protocol is None else str(protocol)
+    if not ports:
+        return [f"{prefix}[{number}]" if number else str(prefix)]
+    return [f"{prefix}[{number}/{low}]" if low == high else f"{prefix}[{number}/{low}-{high}]" for low, high in ports]

@@ -74,6 +74,8 @@ def _culprits(config: etree._Element, error: RpcError) -> Iterator[etree._Elemen
 
 
 def _at(config: etree._Element, path: ErrorPath) -> list[etree._Element]:
+    if path.text == "/":
+        return [config]
     found = config.xpath(f".{path.text}", namespaces=dict(path.namespaces))
     return [element for element in found if isinstance(element, etree._Element)] if isinstance(found, list) else []
 

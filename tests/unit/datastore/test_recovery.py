@@ -290,6 +290,20 @@ def test_an_upgrade_sets_aside_what_the_new_schema_refuses(
     assert mtu(open_datastores(newer_schema).running.root) == "1300"
 
 
+@pytest.mark.parametrize("from_checkpoint", [True, False])
+def test_without_its_module_all_data_of_a_module_is_set_aside(
+    open_datastores: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, from_checkpoint: bool
+) -> None:
+    monkeypatch.setattr("cryptomap.datastore.checkpoints.MINIMUM_WEIGHT", 1 if from_checkpoint else 1 << 30)
+    commit_mtu(open_datastores(), 1400)
+    assert bool(checkpoints(tmp_path)) is from_checkpoint
+    without = schema_of('module net { namespace "urn:other"; prefix o; leaf x { type string; } }')
+    assert xml(without, open_datastores(without).running.root) == ""
+    [aside] = tmp_path.rglob("refused-after-1.xml")
+    assert "mtu>1400</" in aside.read_text()
+    assert "urn:net" in aside.read_text()
+
+
 def test_an_upgrade_that_refuses_nothing_loses_nothing(
     open_datastores: Open, newer_schema: Schema, tmp_path: Path
 ) -> None:

@@ -163,7 +163,7 @@ class View:
         parent = env.root
         for schema, key in path:
             parent = _step(env, parent, schema, key)
-        return env.exists_under_when(parent, child, value)
+        return env.exists_under_when(parent, child)
 
 
 def _hides(hide: Hide, child: DataNode) -> bool:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from cryptomap.data.tree import Node, Path
 from cryptomap.data.validation.constraints import Finding, plan_of, report
 from cryptomap.data.validation.engine import Counters, Run, index_of
+from cryptomap.data.validation.instances import path_at
 from cryptomap.data.validation.references import References
-from cryptomap.data.validation.violations import Violations, path_at
+from cryptomap.data.validation.violations import Violations
 from cryptomap.schema.nodes import Leaf, LeafList, Schema
 
 __all__ = ["Counters", "Finding", "References", "Snapshot", "empty_snapshot", "report", "snapshot_of", "validate"]

@@ -7,7 +7,8 @@ that leads from a changed instance of D back to the instances of the constraint'
 local  D and S hang below a common ancestor. The contexts are the instances of S below that ancestor: one, or, if S is
        in a list below it, all of them. Where D belongs to the ancestor itself, these are just the ones that look at it.
 join   D lies in a list entry chosen by a key (or value) equal to a leaf X that is found from S: the contexts are the
-       holders of that value, from the value index of X. A leafref is the plainest case (X is S itself).
+       holders of that value, from the value index of X. A leafref is the plainest case (X is S itself). Joins nest: an
+       entry may be chosen below an entry that was chosen.
 all    A local link where D, too, is in a list below the common ancestor: every S below the ancestor is evaluated,
        though few look at this D. Correct for every expression, and the answer to whatever is not understood; the
        compiler reports it (:func:`is_exact`).
@@ -18,18 +19,29 @@ Links may lead to too many contexts (they are evaluated for nothing), never to t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
 
 from cryptomap.data.xpath import leafref_expr
-from cryptomap.data.xpath.steps import fixed_child
+from cryptomap.data.xpath.steps import does_not_need_context, fixed_child
 from cryptomap.schema import xpath as ast
-from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
+from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import InstanceIdentifierType, LeafrefType, Type, UnionType
 from cryptomap.schema.xpath import Expr
 
-__all__ = ["Dependency", "Join", "Link", "Local", "analyse", "chain_of", "is_exact", "key_count"]
+__all__ = [
+    "Dependency",
+    "Join",
+    "Link",
+    "Local",
+    "analyse",
+    "chain_of",
+    "is_exact",
+    "is_within",
+    "key_count",
+    "shared_ancestor",
+]
 
 
 @lru_cache(maxsize=65_536)
@@ -49,6 +61,12 @@ def key_count(node: DataNode) -> int:
     return sum(isinstance(step, (ListNode, LeafList)) for step in chain_of(node))
 
 
+def is_within(node: DataNode, ancestor: DataNode) -> bool:
+    """Whether a schema node is ``ancestor`` or below it."""
+    chain = chain_of(ancestor)
+    return chain_of(node)[: len(chain)] == chain
+
+
 @dataclass(frozen=True, slots=True)
 class Local:
     """Changed node and contexts share this ancestor instance."""
@@ -59,18 +77,25 @@ class Local:
 @dataclass(frozen=True, slots=True)
 class Join:
     """The changed node lies at or below an entry of ``anchor``. The contexts belong to those instances of ``leaf``
-    whose value equals the entry's key part ``part`` (``None``: the changed leaf's own value; a slot path: the value of
-    a leaf of the entry). ``outer`` is the link to fall back to when the expression climbs above the entry; the shared
-    ancestor of ``outer`` must be the same instance on both sides. ``to_context`` leads from ``leaf`` to the context."""
+    whose value equals the entry's key part ``part`` (``None``: the changed leaf's own value; a leaf: the value of that
+    leaf of the entry). ``to_context`` leads from ``leaf`` to the context. ``outer`` is the link that holds without this
+    join, for an expression that climbs above the entry, or a value that is in use by default and so in no index."""
 
     anchor: DataNode
     part: int | Leaf | None
     leaf: Leaf | LeafList
     to_context: Local
-    outer: Local
+    outer: Link
 
 
 Link: TypeAlias = Local | Join
+
+
+def shared_ancestor(link: Link) -> DataNode:
+    """The schema node of the ancestor instance that changed node and contexts have in common at least."""
+    while isinstance(link, Join):
+        link = link.outer
+    return link.ancestor
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +113,35 @@ class _At:
 
 
 def analyse(schema: Schema, expr: Expr, context: DataNode) -> frozenset[Dependency]:
-    """All dependencies of an expression evaluated at instances of ``context``. The context itself is one."""
+    """All dependencies of an expression evaluated at instances of ``context``."""
     run = _Analysis(schema, context)
     run.value_of(run.visit(expr, run.context))
-    return frozenset(run.found)
+    return frozenset([Dependency(found.node, _lowered(found.link, found.node, context)) for found in run.found])
+
+
+def _lowered(link: Link, node: DataNode, context: DataNode) -> Link:
+    """The same link from the deepest ancestor that is certainly shared: there is one instance of a container."""
+    if isinstance(link, Join):
+        return replace(link, outer=_lowered(link.outer, node, context))
+    ancestor = link.ancestor
+    above = len(chain_of(ancestor))
+    for one, other in zip(chain_of(node)[above:], chain_of(context)[above:], strict=False):
+        if one is not other or not isinstance(one, Container):
+            break
+        ancestor = one
+    return Local(ancestor)
+
+
+_DOWNWARDS = frozenset({"child", "descendant", "descendant-or-self", "self"})
 
 
 class _Analysis:
+    """One expression at the instances of one schema node."""
+
     def __init__(self, schema: Schema, context: DataNode) -> None:
         self.schema = schema
         self.context = _At(context, Local(context))
         self.found: set[Dependency] = set()
-        self._deref_depth = 0
 
     # ===== expressions: the schema nodes of a node-set, or nothing for other results =====
 
@@ -124,7 +166,7 @@ class _Analysis:
         """The string-value of a container or entry is made of its descendants."""
         for at in nodes:
             self._look_at(at)
-            if isinstance(at.node, InnerNode) and at.node.parent is not None:
+            if isinstance(at.node, InnerNode):
                 for below in _descendants(at.node):
                     self.found.add(Dependency(below, at.link))
 
@@ -160,13 +202,10 @@ class _Analysis:
 
     def _follow(self, kind: LeafrefType, at: _At) -> list[_At]:
         """The target of a leafref that stands at ``at``: as if its narrowed path were written there, with current()
-        being the leafref itself."""
-        if self._deref_depth > 8 or not isinstance(at.link, Local):
-            return [_At(kind.target_node, Local(self.schema.root))]
+        being the leafref itself. Behind a join the way back to the context is not known: then it is all contexts."""
         inner = _Analysis(self.schema, at.node)
-        inner._deref_depth = self._deref_depth + 1
-        inner.context = at
-        nodes = inner.visit(leafref_expr(kind), at)
+        inner.context = at if isinstance(at.link, Local) else _At(at.node, Local(self.schema.root))
+        nodes = inner.visit(leafref_expr(kind), inner.context)
         self.found |= inner.found
         return nodes
 
@@ -180,27 +219,35 @@ class _Analysis:
         else:
             nodes = [at]
         for step in expr.steps:
+            if step.axis not in _DOWNWARDS:
+                self._pass_through(nodes)
             nodes = _unique([found for node in nodes for found in self._step(step, node)])
         for node in nodes:
             self._look_at(node)
         return nodes
 
+    def _pass_through(self, nodes: list[_At]) -> None:
+        """Steps down are seen at their end; what a path leaves upwards or sideways must exist as well."""
+        for at in nodes:
+            if not is_within(self.context.node, at.node):
+                self._look_at(at)
+
     def _step(self, step: ast.Step, at: _At) -> list[_At]:
         nodes = [found for found in _axis(step.axis, at) if _passes(step, found.node)]
         if step.test == "text":
             nodes = [at] if isinstance(at.node, (Leaf, LeafList)) else []
-        if step.axis not in {"child", "self", "parent"} or not step.predicates:
+        if step.axis != "child" or not step.predicates:
             return self._filtered(nodes, step.predicates)
-        return [found for node in nodes for found in self._entered(node, at, step.predicates)]
+        return [found for node in nodes for found in self._entered(node, step.predicates)]
 
-    def _entered(self, node: _At, came_from: _At, predicates: tuple[Expr, ...]) -> list[_At]:
-        """A step with predicates: the first one that joins the entry with a leaf of the context makes the link."""
-        if isinstance(node.link, Local):
-            for predicate in predicates:
-                joined = self._join(node, node.link, predicate)
-                if joined is not None:
-                    node = joined
-                    break
+    def _entered(self, node: _At, predicates: tuple[Expr, ...]) -> list[_At]:
+        """A child step with predicates: the leading ones that join the entry with a leaf of the context narrow the
+        link. Any other predicate may count the siblings, so that nothing after it does."""
+        for predicate in predicates:
+            joined = self._joined(node, predicate)
+            if joined is None:
+                break
+            node = joined
         return self._filtered([node], predicates)
 
     def _filtered(self, nodes: list[_At], predicates: tuple[Expr, ...]) -> list[_At]:
@@ -210,35 +257,34 @@ class _Analysis:
                 self.value_of(self.visit(predicate, node))
         return nodes
 
-    def _join(self, node: _At, outer: Local, predicate: Expr) -> _At | None:
-        own_value = _own_value_comparison(predicate)
+    def _joined(self, at: _At, predicate: Expr) -> _At | None:
+        part: int | Leaf | None = None
+        value = _own_value_comparison(predicate) if isinstance(at.node, (Leaf, LeafList)) else None
         fixed = fixed_child(predicate)
-        if own_value is not None and isinstance(node.node, (Leaf, LeafList)):
-            part: int | Leaf | None = None
-            value = own_value
-        elif fixed is not None and isinstance(node.node, ListNode):
-            child = next((c for c in node.node.children if c.name == fixed[0].name and isinstance(c, Leaf)), None)
-            if not isinstance(child, Leaf):
-                return None
-            part = node.node.keys.index(child) if child in node.node.keys else child
-            value = fixed[1]
-        else:
+        if fixed is not None and isinstance(at.node, ListNode):
+            child = next((child for child in at.node.children if _passes(fixed[0], child)), None)
+            if isinstance(child, Leaf):
+                part = at.node.keys.index(child) if child in at.node.keys else child
+                value = fixed[1]
+        source = self._source(value) if value is not None else None
+        if source is None:
             return None
+        leaf, link = source
+        return _At(at.node, Join(at.node, part, leaf, link, at.link))
+
+    def _source(self, value: Expr) -> tuple[Leaf | LeafList, Local] | None:
+        """The leaf of the context's surroundings whose value an entry is compared with, if it is such a leaf."""
         sources = _Analysis(self.schema, self.context.node)
         sources.context = self.context
         leaves = sources.visit(value, self.context)
         if len(leaves) != 1:
             return None
         leaf, link = leaves[0].node, leaves[0].link
-        if not isinstance(leaf, (Leaf, LeafList)) or not isinstance(link, Local):
-            return None
-        return _At(node.node, Join(node.node, part, leaf, link, outer))
+        return (leaf, link) if isinstance(leaf, (Leaf, LeafList)) and isinstance(link, Local) else None
 
 
 def _own_value_comparison(predicate: Expr) -> Expr | None:
     """The value of ``[. = value]`` when it does not depend on the node filtered."""
-    from cryptomap.data.xpath.steps import does_not_need_context
-
     if not isinstance(predicate, ast.Binary) or predicate.op != "=":
         return None
     for dot, value in ((predicate.left, predicate.right), (predicate.right, predicate.left)):
@@ -277,12 +323,10 @@ def _parent(at: _At) -> list[_At]:
     parent = at.node.parent
     if parent is None:
         return []
-    link: Link = at.link
-    if isinstance(link, Join) and link.anchor is at.node:
+    link = at.link
+    while isinstance(link, Join) and link.anchor is at.node:
         link = link.outer
-        if chain_of(parent)[: len(chain_of(link.ancestor))] != chain_of(link.ancestor):
-            link = Local(parent)
-    elif isinstance(link, Local) and link.ancestor is at.node:
+    if isinstance(link, Local) and not is_within(parent, link.ancestor):
         link = Local(parent)
     return [_At(parent, link)]
 

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from cryptomap.data.tree import KeylessEntries, Node, SortedEntries, UserEntries, Value
-from cryptomap.data.xpath import Cursor, Env, compile_cached
+from cryptomap.data.xpath import Cursor, Env, to_boolean
 from cryptomap.schema.nodes import Any_, Case, Choice, Container, DataNode, InnerNode, Leaf, LeafList, ListNode
 
-__all__ = ["Missing", "Requirement", "missing", "requirements_of"]
+__all__ = ["Missing", "Quick", "Requirement", "missing", "quick_test", "requirements_of"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -79,6 +80,53 @@ def _requires(child: DataNode) -> bool:
     return isinstance(child, Container) and not child.presence and bool(requirements_of(child))
 
 
+Quick: TypeAlias = Callable[[tuple["Value | None", ...]], bool]
+
+
+def quick_test(requirements: tuple[Requirement, ...]) -> Quick | None:
+    """A test on an instance's slots that says for certain that nothing is missing; ``None`` if nothing is required. If
+    it fails, :func:`missing` has to look closer (at whens, for example)."""
+    if not requirements:
+        return None
+    leafs = tuple([found.node.slot for found in requirements if found.node and _is_plain(found)])
+    others = [_quick(found) for found in requirements if not _is_plain(found)]
+
+    def test(slots: tuple[Value | None, ...]) -> bool:
+        for slot in leafs:
+            if slots[slot] is None:
+                return False
+        return all(other(slots) for other in others) if others else True
+
+    return test
+
+
+def _is_plain(requirement: Requirement) -> bool:
+    return requirement.within is None and not isinstance(requirement.node, (ListNode, LeafList, type(None)))
+
+
+def _quick(requirement: Requirement) -> Quick:
+    node, choice, within = requirement.node, requirement.choice, requirement.within or ()
+    if choice is not None:
+        wanted: tuple[int, ...] = tuple([slot for case in choice.cases for slot in case.all_slots()])
+    else:
+        assert node is not None
+        wanted = (node.slot,)
+
+    def test(slots: tuple[Value | None, ...]) -> bool:
+        if within and all(slots[slot] is None for slot in within):
+            return True
+        if isinstance(node, (ListNode, LeafList)):
+            return _count_is_right(node, slots[node.slot])
+        return any(slots[slot] is not None for slot in wanted)
+
+    return test
+
+
+def _count_is_right(node: ListNode | LeafList, value: Value | None) -> bool:
+    count = 0 if value is None else len(value)  # type: ignore[arg-type]
+    return node.min_elements <= count and (node.max_elements is None or count <= node.max_elements)
+
+
 def missing(env: Env, at: Cursor, requirements: tuple[Requirement, ...]) -> Iterator[Missing]:
     """The requirements an instance does not meet."""
     node = at.value
@@ -94,7 +142,7 @@ def missing(env: Env, at: Cursor, requirements: tuple[Requirement, ...]) -> Iter
 
 def _missing_choice(env: Env, at: Cursor, node: Node, choice: Choice) -> Iterator[Missing]:
     present = any(node.slots[slot] is not None for case in choice.cases for slot in case.all_slots())
-    if not present and all(env.holds(compile_cached(when.expr), at) for when in choice.whens):
+    if not present and all(to_boolean(env.run(when.expr, at)) for when in choice.whens):
         yield Missing(at, "choice", None, choice)
 
 
@@ -115,7 +163,4 @@ def _missing_child(env: Env, at: Cursor, node: Node, child: DataNode) -> Iterato
 
 def _wanted(env: Env, at: Cursor, child: DataNode) -> bool:
     """Nothing is asked for while a when of the child is false."""
-    if not child.whens:
-        return True
-    placeholder: Value = Node.empty(child) if isinstance(child, InnerNode) else ""
-    return env.exists_under_when(at, child, placeholder)
+    return not child.whens or env.exists_under_when(at, child)

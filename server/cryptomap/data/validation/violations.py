@@ -5,26 +5,19 @@ from __future__ import annotations
 from cryptomap.data.path import text_of, to_xpath
 from cryptomap.data.tree import Path
 from cryptomap.data.validation.constraints import Constraint, Unique
-from cryptomap.data.validation.dependencies import chain_of
+from cryptomap.data.validation.instances import path_at
+from cryptomap.data.validation.leafrefs import references_of
 from cryptomap.data.validation.references import Keys
 from cryptomap.data.validation.structure import Missing
 from cryptomap.data.xpath import Cursor
 from cryptomap.errors import DataMissing, ErrorPath, OperationFailed, RpcError, RpcErrors, UnknownElement
 from cryptomap.schema.nodes import DataNode, Leaf, LeafList, ListNode, Schema
-from cryptomap.schema.types import LeafrefType, Type, TypeFault, UnionType
+from cryptomap.schema.types import LeafrefType
 
 __all__ = ["Violations", "path_at"]
 
 YANG = "urn:ietf:params:xml:ns:yang:1"
 BOUND = 100
-
-
-def path_at(node: DataNode, keys: Keys) -> Path:
-    """The instance path of a schema node with the keys along it."""
-    rest = iter(keys)
-    return tuple(
-        [(step, next(rest, None) if isinstance(step, (ListNode, LeafList)) else None) for step in chain_of(node)]
-    )
 
 
 class Violations:
@@ -44,28 +37,20 @@ class Violations:
             errors = sorted(self._found.values(), key=lambda error: (str(error.path), error.message))
             raise RpcErrors(errors[: self._bound])
 
-    def must(self, constraint: Constraint, at: Cursor) -> None:
-        message = constraint.message or f"the condition of the model does not hold: {constraint.text}"
-        self._add(OperationFailed(message, app_tag=constraint.app_tag or "must-violation", path=self._path(at.path)))
-
-    def dangling(self, constraint: Constraint, at: Cursor) -> None:
-        target = _target(constraint.node)
-        wanted = f"{target.parent.name} with {target.name}" if target and target.parent else "instance named"
-        message = (
-            f"{at.schema.name} names {at.value!r}, but there is no {wanted} {at.value!r}: create it, or name another"
-        )
-        self._add(DataMissing(message, app_tag="instance-required", path=self._path(at.path)))
-
-    def fits_another_member(self, at: Cursor) -> bool:
-        """Whether a union's value also fits a member that refers to nothing."""
-        assert isinstance(at.schema, (Leaf, LeafList))
-        return isinstance(at.value, str) and _fits_plain_member(at.schema.type, at.value)
-
-    def when(self, constraint: Constraint, at: Cursor) -> None:
-        message = f"{at.schema.name} is not allowed here: it exists only when {constraint.text}"
-        self._add(
-            UnknownElement(message, path=self._path(at.path), info=(("bad-element", at.schema.name),))
-        )  # fmt: skip
+    def constraint(self, constraint: Constraint, at: Cursor) -> None:
+        """A must, when or leafref that does not hold at an instance."""
+        if constraint.kind == "must":
+            message = constraint.message or f"the condition of the model does not hold: {constraint.text}"
+            app_tag = constraint.app_tag or "must-violation"
+            self._add(OperationFailed(message, app_tag=app_tag, path=self._path(at.path)))
+        elif constraint.kind == "when":
+            message = f"{at.schema.name} is not allowed here: it exists only when {constraint.text}"
+            info = (("bad-element", at.schema.name),)
+            self._add(UnknownElement(message, path=self._path(at.path), info=info))
+        else:
+            wanted = f"{_wanted(constraint.node)} {at.value!r}"
+            message = f"{_referring(at)} names {at.value!r}, but there is no {wanted}: create it, or name another"
+            self._add(DataMissing(message, app_tag="instance-required", path=self._path(at.path)))
 
     def structure(self, fault: Missing) -> None:
         if fault.what == "choice":
@@ -83,11 +68,7 @@ class Violations:
         names = " and ".join([text_of(path) for path in paths])
         message = f"{names} have the same value of {unique.text}, which must be unique"
         info = [(f"{{{YANG}}}non-unique", str(self._path(path))) for path in paths]
-        self._add(
-            OperationFailed(
-                message, app_tag="data-not-unique", path=self._path(paths[0][:-1] + paths[0][-1:]), info=info
-            )
-        )
+        self._add(OperationFailed(message, app_tag="data-not-unique", path=self._path(paths[0]), info=info))
 
     def _missing_choice(self, fault: Missing) -> None:
         assert fault.choice is not None
@@ -112,23 +93,13 @@ class Violations:
             self._found.setdefault((str(error.path), error.message), error)
 
 
-def _target(node: DataNode) -> Leaf | LeafList | None:
+def _referring(at: Cursor) -> str:
+    """The leaf in words. One that is called "name" says little: then it is the list or container around it."""
+    parent = at.parent
+    return parent.schema.name if at.schema.name == "name" and parent is not None else at.schema.name
+
+
+def _wanted(node: DataNode) -> str:
     assert isinstance(node, (Leaf, LeafList))
-    found = [kind for kind in _members(node.type) if isinstance(kind, LeafrefType)]
-    return found[0].target_node if found else None
-
-
-def _members(kind: Type) -> list[Type]:
-    return [found for member in kind.members for found in _members(member)] if isinstance(kind, UnionType) else [kind]
-
-
-def _fits_plain_member(kind: Type, value: str) -> bool:
-    for member in _members(kind):
-        if isinstance(member, LeafrefType) and member.require_instance:
-            continue
-        try:
-            member.parse(value)
-        except TypeFault:
-            continue
-        return True
-    return False
+    target = next((kind.target_node for kind in references_of(node.type) if isinstance(kind, LeafrefType)), None)
+    return f"{target.parent.name} with {target.name}" if target and target.parent else "instance named"

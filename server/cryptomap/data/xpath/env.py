@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptomap.data.defaults import case_in_use, effective
-from cryptomap.data.tree import AnyValue, Key, Node, Value
+from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Value
 from cryptomap.data.xpath.compile import compile_cached
 from cryptomap.data.xpath.conversions import to_boolean
 from cryptomap.data.xpath.cursor import Compiled, Cursor, Result
-from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
+from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema, When
 from cryptomap.schema.xpath import Expr, XPathFault
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Env:
     """What an evaluation needs besides its context node. ``current`` is what current() answers; ``visited`` counts the
     instances looked at, so that a test can show that work does not grow with the configuration."""
 
-    __slots__ = ("budget", "current", "root", "schema", "variables", "view", "visited")
+    __slots__ = ("_supposed", "budget", "current", "root", "schema", "variables", "view", "visited")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Env:
         self.view = view
         self.variables = variables or {}
         self.visited = 0
+        self._supposed: _Supposed | None = None
         self.budget = budget
 
     def evaluate(self, compiled: Compiled, context: Cursor) -> Result:
@@ -96,8 +97,9 @@ class Env:
         node = parent.value
         if not isinstance(node, Node):
             return None
-        if self.view is not None and self.view.hides(child):
-            return None
+        supposed = self._supposed
+        if supposed is not None and supposed.concerns(node, child):
+            return supposed.value if child is supposed.child and node is supposed.parent else None
         if self.view is not None and not child.config:
             value = self.view.value(node, child, parent.path)
         else:
@@ -112,22 +114,60 @@ class Env:
             implied = empty_node(child)
         else:
             return None
-        if implied is not None and child.whens and not self.exists_under_when(parent, child, implied):
+        if implied is not None and child.whens and not self.exists_under_when(parent, child):
             return None
         return implied
 
-    def exists_under_when(self, parent: Cursor, child: DataNode, value: Value) -> bool:
-        """Whether all when conditions of a schema child hold for this (possibly only implied) instance."""
-        for when in child.whens:
-            context = parent if when.on_parent else Cursor(parent, child, value)
-            if not self.holds(compile_cached(when.expr), context):
-                return False
-        return True
+    def exists_under_when(self, parent: Cursor, child: DataNode) -> bool:
+        """Whether all when conditions of a schema child hold below this instance, where it may not exist yet."""
+        return all(self.holds_when(when, parent, child) for when in child.whens)
+
+    def holds_when(self, when: When, parent: Cursor, child: DataNode) -> bool:
+        """One of them. It sees a tree with a dummy in place of the child: without value and children; or, with a when
+        from augment, uses, choice or case, without all nodes that came with it (RFC 7950 section 7.21.5)."""
+        assert isinstance(parent.value, Node)
+        outer = self._supposed
+        supposed = self._supposed = _Supposed(parent.value, when, child)
+        try:
+            return to_boolean(self.run(when.expr, parent if when.on_parent else supposed.dummy(parent)))
+        finally:
+            self._supposed = outer
 
     def _count(self, visited: int) -> None:
         self.visited += visited
         if self.budget is not None and self.visited > self.budget:
             raise XPathFault(f"the expression looks at more than {self.budget} nodes; narrow it, with keys for example")
+
+
+class _Supposed:
+    """How the tree is altered while a when of ``child`` is evaluated; see :meth:`Env.holds_when`."""
+
+    __slots__ = ("_emptied", "child", "parent", "value", "when")
+
+    def __init__(self, parent: Node, when: When, child: DataNode) -> None:
+        self.parent = parent
+        self.when = when
+        self.child = child
+        self._emptied = Node.empty(child) if isinstance(child, InnerNode) else None
+        self.value = None if when.on_parent else self._dummy_value()
+
+    def _dummy_value(self) -> Value:
+        if isinstance(self.child, LeafList):
+            return ("",)
+        if self._emptied is None:
+            return ""
+        return KeylessEntries((self._emptied,)) if isinstance(self.child, ListNode) else self._emptied
+
+    def dummy(self, parent: Cursor) -> Cursor:
+        """The dummy as the context."""
+        key: Key | None = 0 if isinstance(self.child, ListNode) else "" if isinstance(self.child, LeafList) else None
+        return Cursor(parent, self.child, self._emptied or "", key)
+
+    def concerns(self, node: Node, child: DataNode) -> bool:
+        """Whether that child of that instance is not what the tree holds."""
+        if node is self.parent:
+            return child is self.child or (self.when.on_parent and self.when in child.whens)
+        return node is self._emptied
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from cryptomap.data.tree import Key, Node, UserEntries, key_text
 from cryptomap.data.xpath.conversions import to_boolean, to_text
 from cryptomap.data.xpath.cursor import Compiled, Cursor, NodesStep
 from cryptomap.schema import xpath as ast
-from cryptomap.schema.nodes import InnerNode, Leaf, ListNode
+from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, ListNode
 from cryptomap.schema.types import IdentityrefType, LeafrefType, Type, UnionType
 from cryptomap.schema.xpath import Expr
 
@@ -28,6 +28,7 @@ __all__ = [
     "fixed_child",
     "in_order",
     "key_from_texts",
+    "names",
 ]
 
 Compile: TypeAlias = Callable[[Expr], Compiled]
@@ -131,6 +132,11 @@ def fixed_child(predicate: Expr) -> tuple[ast.Step, Expr] | None:
             assert isinstance(name, ast.Path)
             return name.steps[0], value
     return None
+
+
+def names(step: ast.Step, node: DataNode) -> bool:
+    """Whether a step's name is that of a schema node; a step without a module means any."""
+    return step.name == node.name and step.module in {None, node.module}
 
 
 def _is_child_name(expr: Expr) -> bool:

@@ -100,8 +100,11 @@ class Env:
         supposed = self._supposed
         if supposed is not None and supposed.concerns(node, child):
             return supposed.value if child is supposed.child and node is supposed.parent else None
-        if self.view is not None and not child.config:
-            value = self.view.value(node, child, parent.path)
+        view = self.view
+        if view is not None and view.hides(child):
+            return None
+        if view is not None and not child.config:
+            value = view.value(node, child, parent.path)
         else:
             value = node.slots[child.slot]
         return self._implied(parent, node, child) if value is None else value

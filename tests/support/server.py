@@ -129,9 +129,17 @@ class Daemon:
         """SIGKILL, as a power cut would."""
         self._end(signal.SIGKILL)
 
+    def wait(self) -> int:
+        """Wait until it has ended; its exit code."""
+        assert self.process is not None
+        code = self.process.wait(PATIENCE)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
     def close(self) -> None:
         """Make sure that it has ended."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None:
             self.stop()
 
     def connect(self, user: str | None = None, key: Path | None = None) -> manager.Manager:
@@ -151,10 +159,7 @@ class Daemon:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(PATIENCE)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        return code
+        return self.wait()
 
     def _take_schema(self) -> None:
         if self.schema_cache is not None and not (self.state / "schema").exists():

@@ -1,0 +1,429 @@
+"""``cryptomapd serve`` as a process: its ready line, its end, what it keeps, and what it refuses to start with."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+from ncclient.operations import RPCError
+
+from cryptomap.transport.passwords import hash_password
+from support.server import SAMPLES, Daemon, make_key, sample
+from support.state import NS, text, texts
+from support.wire import Wire, open_wire, session
+
+DOORS = """
+module doors {
+  yang-version 1.1; namespace "urn:doors"; prefix d;
+  revision 2026-01-01;
+  container doors {
+    leaf-list colours { type string; default "grey"; }
+    list door {
+      key name;
+      must "not(neighbour = name)" { error-message "A door is not next to itself."; error-app-tag "own-neighbour"; }
+      leaf name { type string; }
+      leaf neighbour { type leafref { path "../../door/name"; } }
+      leaf width { type uint16 { range "10..300"; } default "90"; }
+      choice lock { leaf key { type empty; } leaf code { type uint32; } }
+    }
+  }
+}
+"""
+NO_DEFAULTS: dict[str, Any] = {"known_hosts": None, "config": None, "agent_path": None}
+"""Options of an SSH client that shall not look at what this machine's user has set."""
+
+
+# ===== ready, and the end =====
+
+
+async def test_the_ready_line_is_all_that_is_printed(daemon: Daemon) -> None:
+    daemon.start()  # it has read and checked the line
+    async with session(daemon) as wire:
+        await wire.do("<discard-changes/>")
+    assert daemon.process is not None
+    assert daemon.process.stdout is not None
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.stdout.read() == ""
+    assert daemon.process.wait(30) == 0
+    assert daemon.log.read_text().splitlines()[-1].endswith("stopped")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_with_sessions_told_and_state_durable(
+    daemon: Daemon, caplog: pytest.LogCaptureFixture, number: signal.Signals
+) -> None:
+    daemon.start()
+    with caplog.at_level(logging.DEBUG, "asyncssh"):
+        async with open_wire(daemon) as wire:
+            await wire.greet()
+            assert await wire.edit(sample("seed.xml")) == "<ok/>"
+            await wire.do("<commit/>")
+            running = await wire.get_config()
+            os.kill(daemon.pid, number)
+            assert await wire.closed() == b""
+            assert await asyncio.to_thread(daemon.wait) == 0
+    assert "Received disconnect: the server is stopping" in caplog.text
+    daemon.start()
+    async with session(daemon) as wire:
+        assert await wire.get_config() == running
+
+
+async def test_a_second_signal_does_no_harm(daemon: Daemon) -> None:
+    daemon.start()
+    async with open_wire(daemon) as wire:
+        await wire.greet()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            os.kill(daemon.pid, number)
+        await wire.closed()
+    assert daemon.stop() == 0
+
+
+def test_files_are_the_owner_s_alone(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path).start()
+    with daemon.connect() as client:
+        client.edit_config(target="candidate", config=sample("seed.xml"))
+        client.commit()
+    daemon.stop()
+    modes = {path.relative_to(daemon.state).as_posix(): path.stat().st_mode & 0o777 for path in daemon.state.rglob("*")}
+    assert modes["ssh_host_ed25519_key"] == 0o600
+    assert modes["secrets.key"] == 0o600
+    assert daemon.state.stat().st_mode & 0o777 == 0o700
+    private = {name: mode for name, mode in modes.items() if not name.endswith(".pub")}
+    assert {name: oct(mode) for name, mode in private.items() if mode & 0o077} == {}
+
+
+def test_the_host_key_stays(daemon: Daemon) -> None:
+    daemon.start()
+    key = (daemon.state / "ssh_host_ed25519_key").read_bytes()
+    daemon.stop()
+    daemon.start()
+    assert (daemon.state / "ssh_host_ed25519_key").read_bytes() == key
+
+
+# ===== --startup =====
+
+
+def test_startup_only_if_nothing_was_ever_committed(daemon: Daemon) -> None:
+    daemon.options = ["--startup", str(SAMPLES / "seed.xml")]
+    daemon.start()
+    with daemon.connect() as client:
+        assert "foo0" in client.get_config("running").data_xml
+        client.edit_config(target="candidate", config=f'<config xmlns="{NS["nc"]}"/>', default_operation="replace")
+        client.commit()
+    daemon.stop()
+    daemon.start()  # the configuration is empty, the state directory is not
+    with daemon.connect() as client:
+        assert "foo0" not in client.get_config("running").data_xml
+    assert f"{SAMPLES / 'seed.xml'} is not used" in daemon.log.read_text()
+
+
+# ===== --yang-dir =====
+
+
+@pytest.fixture
+def with_doors(daemon: Daemon, tmp_path: Path) -> Daemon:
+    directory = tmp_path / "yang"
+    directory.mkdir()
+    (directory / "doors.yang").write_text(DOORS)
+    daemon.schema_cache = None
+    daemon.options = ["--yang-dir", str(directory)]
+    return daemon.start()
+
+
+def doors(inner: str) -> str:
+    return f'<doors xmlns="urn:doors">{inner}</doors>'
+
+
+async def test_a_module_of_the_user_is_served_like_ours(with_doors: Daemon) -> None:
+    async with session(with_doors) as wire:
+        assert await wire.edit(doors("<door><name>a</name><code>7</code></door><door><name>b</name></door>")) == "<ok/>"
+        await wire.do("<commit/>")
+        mine = "<get><filter>" + doors("") + "</filter></get>"
+        stored = "<door><name>a</name><code>7</code></door><door><name>b</name></door>"
+        assert await wire.rpc(mine) == f'<data xmlns="{NS["nc"]}">{doors(stored)}</data>'
+        # the other case of the choice takes the place of the first
+        assert await wire.edit(doors("<door><name>a</name><key/><neighbour>b</neighbour></door>")) == "<ok/>"
+        await wire.do("<commit/>")
+        stored = "<door><name>a</name><neighbour>b</neighbour><key></key></door><door><name>b</name></door>"
+        assert await wire.rpc(mine) == f'<data xmlns="{NS["nc"]}">{doors(stored)}</data>'
+        reply = await wire.rpc(f'<get-schema xmlns="{NS["ncm"]}"><identifier>doors</identifier></get-schema>')
+        assert "module doors {" in reply
+
+
+@pytest.mark.parametrize(
+    ("door", "tag", "app_tag", "said"),
+    [
+        (
+            "<name>a</name><neighbour>a</neighbour>",
+            "operation-failed",
+            "own-neighbour",
+            "A door is not next to itself.",
+        ),
+        ("<name>a</name><neighbour>z</neighbour>", "data-missing", "instance-required", "z"),
+        ("<name>a</name><width>9</width>", "invalid-value", None, "9"),
+    ],
+    ids=["must", "leafref", "range"],
+)
+async def test_its_constraints_count(with_doors: Daemon, door: str, tag: str, app_tag: str | None, said: str) -> None:
+    async with session(with_doors) as wire:
+        reply = await wire.edit(doors(f"<door>{door}</door>"))
+        if reply == "<ok/>":
+            reply = await wire.rpc("<commit/>")
+        assert f"<error-tag>{tag}</error-tag>" in reply
+        assert app_tag is None or f"<error-app-tag>{app_tag}</error-app-tag>" in reply
+        assert "/d:doors/d:door[d:name='a']" in reply
+        assert said in reply
+
+
+async def test_it_survives_a_restart(with_doors: Daemon) -> None:
+    async with session(with_doors) as wire:
+        assert await wire.edit(doors("<door><name>a</name></door>") + sample_inner("seed.xml")) == "<ok/>"
+        await wire.do("<commit/>")
+        running = await wire.get_config()
+    with_doors.kill()
+    with_doors.start()
+    async with session(with_doors) as wire:
+        assert await wire.get_config() == running
+
+
+def sample_inner(name: str) -> str:
+    return sample(name).partition('base:1.0">')[2].rpartition("</config>")[0]
+
+
+async def test_a_restart_without_the_module_sets_its_data_aside(with_doors: Daemon) -> None:
+    async with session(with_doors) as wire:
+        assert await wire.edit(doors("<door><name>a</name></door>") + sample_inner("seed.xml")) == "<ok/>"
+        await wire.do("<commit/>")
+    with_doors.stop()
+    with_doors.options = []
+    with_doors.start()
+    async with session(with_doors) as wire:
+        running = await wire.get_config()
+        assert "foo0" in running
+        assert "urn:doors" not in running
+    [aside] = with_doors.state.glob("refused-*.xml")
+    assert "<name>a</name>" in aside.read_text()
+    assert str(aside) in with_doors.log.read_text()
+
+
+# ===== who may log in =====
+
+
+async def methods(daemon: Daemon, user: str) -> list[str]:
+    return list(await asyncssh.get_server_auth_methods(daemon.host, daemon.port, user))
+
+
+async def login(daemon: Daemon, user: str, **how: object) -> bool:
+    """Whether that opens a session."""
+    try:
+        options = {**NO_DEFAULTS, "client_keys": None, **how}
+        async with asyncssh.connect(daemon.host, daemon.port, username=user, **options) as connection:
+            writer, reader, _ = await connection.open_session(subsystem="netconf", encoding=None)
+            await Wire(reader, writer).greet()
+            return True
+    except asyncssh.PermissionDenied:
+        return False
+
+
+async def test_there_is_no_default_account_and_no_password_without_a_hash(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.start()
+    assert await methods(daemon, "admin") == ["publickey"]
+    assert await login(daemon, "admin", client_keys=[str(daemon.key)])
+    for user in ("admin", "root", "cryptomap", ""):
+        for password in ("", "admin", "cisco", "root"):
+            assert not await login(daemon, user, password=password)
+    assert not await login(daemon, "root", client_keys=[str(daemon.key)])
+    assert not await login(daemon, "admin", client_keys=[str(make_key(tmp_path / "other"))])
+
+
+async def test_a_password_where_a_hash_is_set(daemon: Daemon) -> None:
+    daemon.settings = f'[users.bob]\npassword-hash = "{hash_password("correct horse")}"\n'
+    daemon.start()
+    assert await login(daemon, "bob", password="correct horse")
+    assert not await login(daemon, "bob", password="wrong")
+    assert not await login(daemon, "bob", password="")
+    assert not await login(daemon, "admin", password="correct horse")
+    assert not await login(daemon, "bob", client_keys=[str(daemon.key)])
+
+
+async def test_nothing_but_the_netconf_subsystem(daemon: Daemon) -> None:
+    daemon.start()
+    options = {**NO_DEFAULTS, "client_keys": [str(daemon.key)]}
+    async with asyncssh.connect(daemon.host, daemon.port, username="admin", **options) as connection:
+        for request in ({"command": "id"}, {"subsystem": "sftp"}, {}):
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await connection.open_session(**request)
+        with pytest.raises(asyncssh.ChannelOpenError):
+            await connection.open_connection("127.0.0.1", daemon.port)
+
+
+# ===== recovery users and others =====
+
+DAY1 = f'<contexts xmlns="{NS["ctx"]}"><day1-complete>%s</day1-complete></contexts>'
+
+
+async def test_only_a_recovery_user_takes_day1_complete_back(daemon: Daemon, tmp_path: Path) -> None:
+    key = make_key(tmp_path / "alice")
+    daemon.settings = f'[users.alice]\nauthorized-keys = "{key}.pub"\n'
+    daemon.start()
+    async with session(daemon, "alice", key) as alice, session(daemon) as admin:
+        assert await alice.edit(DAY1 % "true") == "<ok/>"
+        await alice.do("<commit/>")
+        assert await alice.edit(DAY1 % "false") == "<ok/>"
+        reply = await alice.rpc("<commit/>")
+        assert "<error-tag>access-denied</error-tag>" in reply
+        assert "<error-app-tag>day1-complete</error-app-tag>" in reply
+        await admin.do("<commit/>")
+
+
+# ===== a platform that changed =====
+
+
+def test_a_changed_platform_is_served_and_its_violations_are_shown(daemon: Daemon) -> None:
+    daemon.options = ["--startup", str(SAMPLES / "seed.xml")]
+    daemon.settings = "[platform]\nvpp = true\n"
+    daemon.start()
+    edit = (
+        f'<config xmlns="{NS["nc"]}"><contexts xmlns="{NS["ctx"]}"><context><name>ipsec-d</name>'
+        f'<ipsec-transform-set xmlns="{NS["ips"]}" xmlns:t="urn:cryptomap:yang:cryptomap-types"><name>A-foo</name>'
+        "<encryption>t:aes-cbc-192</encryption></ipsec-transform-set></context></contexts></config>"
+    )
+    with daemon.connect() as client:
+        client.edit_config(target="candidate", config=edit)
+        client.commit()
+    daemon.stop()
+    daemon.settings = '[platform]\nproduct = "vpc-si"\nvpp = false\n'
+    daemon.start()
+    with daemon.connect() as client:
+        data = client.get().data_ele
+        assert text(data, "//plat:platform/plat:type") == "vpc-si"
+        assert text(data, "//ips:crypto-map[ips:name='foo0']//ips:transform/ips:encryption").endswith("aes-cbc-192")
+        violations = texts(data, "//plat:platform/plat:violation")
+        assert any("A-foo" in line for line in violations), violations
+        # and a commit that has nothing to do with it is taken
+        client.edit_config(target="candidate", config=f'<config xmlns="{NS["nc"]}">{DAY1 % "true"}</config>')
+        client.commit()
+        client.edit_config(target="candidate", config=edit.replace("aes-cbc-192", "aes-cbc-128"))
+        client.commit()
+        assert texts(client.get().data_ele, "//plat:platform/plat:violation") == []
+
+
+# ===== what it does not start with =====
+
+
+def broken_module(tmp_path: Path) -> list[str]:
+    (tmp_path / "yang").mkdir()
+    (tmp_path / "yang/broken.yang").write_text('module broken { namespace "urn:b"; prefix b; leaf x { type nosuch; } }')
+    return ["--yang-dir", str(tmp_path / "yang")]
+
+
+def file_with(name: str, content: str | bytes, option: str) -> Callable[[Path], list[str]]:
+    def options(tmp_path: Path) -> list[str]:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return [*option.split(), f"alice={path}" if option == "--authorized-keys" else str(path)]
+
+    return options
+
+
+REFUSED_START: list[tuple[str, Callable[[Path], list[str]], str]] = [
+    ("bad option", lambda _: ["--bogus"], "No such option '--bogus'"),
+    ("bad address", lambda _: ["--listen", "830"], "'830' is not ADDR:PORT"),
+    ("unknown host", lambda _: ["--listen", "host.invalid:0"], "cannot listen on host.invalid:0: "),
+    ("foreign address", lambda _: ["--listen", "192.0.2.1:0"], "cannot listen on 192.0.2.1:0: Cannot assign requested"),
+    ("missing settings", lambda _: ["--config", "/nope.toml"], "cannot read settings file /nope.toml"),
+    ("bad settings", file_with("b.toml", "x = [", "--config"), "b.toml is not TOML"),
+    ("unknown setting", file_with("b.toml", "[server]\nlistne = 1", "--config"), "'listne'; did you mean 'listen'?"),
+    ("bad hash", file_with("b.toml", '[users.bob]\npassword-hash = "x"', "--config"), "user bob: not a password hash"),
+    (
+        "backend setting",
+        file_with("b.toml", "[backend.simulator]\nx = 1", "--config"),
+        "backend simulator: unknown simulator setting x",
+    ),
+    ("unknown backend", lambda _: ["--backend", "nosuch"], "no backend 'nosuch'; there are: "),
+    ("missing yang dir", lambda _: ["--yang-dir", "/nope"], "/nope is not a directory"),
+    ("broken module", broken_module, 'broken.yang, line 1: type "nosuch" not found'),
+    ("missing keys", lambda _: ["--authorized-keys", "alice=/nope"], "cannot read /nope, the keys of user alice"),
+    (
+        "bad keys",
+        file_with("k", "rubbish", "--authorized-keys"),
+        "k: user alice: authorized key 1 is no OpenSSH public",
+    ),
+    ("missing startup", lambda _: ["--startup", "/nope.xml"], "startup configuration /nope.xml: No such file"),
+    ("malformed startup", file_with("s.xml", "<config", "--startup"), "s.xml is not XML"),
+    ("startup of something", file_with("s.xml", "<html/>", "--startup"), "s.xml must have the root <config"),
+    (
+        "refused startup",
+        file_with("s.xml", f'<config xmlns="{NS["nc"]}"><x xmlns="urn:x"/></config>', "--startup"),
+        "s.xml is refused: unknown-namespace: namespace 'urn:x'",
+    ),
+    ("state dir is a file", lambda path: ["--state-dir", str(path / "key.pub")], "key.pub: File exists"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(options, said) for _, options, said in REFUSED_START],
+    ids=[name for name, *_ in REFUSED_START],
+)
+def test_what_it_refuses_to_start_with(
+    daemon: Daemon, tmp_path: Path, options: Callable[[Path], list[str]], said: str
+) -> None:
+    make_key(daemon.key)
+    daemon.options = options(tmp_path)
+    done = daemon.refused()
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("cryptomapd")]
+    assert len(lines) == 1, done.stderr
+    assert said in lines[0]
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == lines[0]
+
+
+def test_a_taken_port(daemon: Daemon) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        daemon.options = ["--listen", address]
+        done = daemon.refused()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == f"cryptomapd: cannot listen on {address}: Address already in use"
+
+
+def test_one_server_to_a_state_directory(daemon: Daemon) -> None:
+    daemon.start()
+    done = daemon.refused()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"cryptomapd: state directory {daemon.state}: in use by another process\n"
+
+
+def test_a_refused_start_leaves_nothing_behind_that_hinders_the_next(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.options = file_with("s.xml", f'<config xmlns="{NS["nc"]}"><x xmlns="urn:x"/></config>', "--startup")(
+        tmp_path
+    )
+    assert daemon.refused().returncode == 2
+    daemon.options = ["--startup", str(SAMPLES / "seed.xml")]
+    daemon.start()
+    with daemon.connect() as client:
+        assert "foo0" in client.get_config("running").data_xml
+
+
+def test_a_backend_that_is_down_does_not_keep_the_server_from_serving(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.settings = f'[backend.simulator]\nsocket = "{tmp_path / "nobody"}"\n'
+    daemon.start()
+    with daemon.connect() as client:
+        assert text(client.get().data_ele, "//plat:platform/plat:backend/plat:health") != "connected"
+        client.edit_config(target="candidate", config=sample("seed.xml"))
+        with pytest.raises(RPCError) as caught:
+            client.commit()
+        assert caught.value.tag == "operation-failed"
+        assert str(tmp_path / "nobody") in caught.value.message
+        assert client.get_config("running").data_ele.find("{*}contexts") is None

@@ -14,12 +14,13 @@ from typing import Any
 
 from lxml import etree
 
+from cryptomap.data.tree import Node
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.statedir import StateDirectory
 from cryptomap.datastore.writer import Writer
-from cryptomap.operations import Server, serve
+from cryptomap.operations import Nacm, Server, build, serve
 from cryptomap.schema.modules import load_sources
-from cryptomap.schema.nodes import Schema
+from cryptomap.schema.nodes import InnerNode, Schema
 from cryptomap.schema.sources import Source, find_sources
 from support.stores import VAULT
 
@@ -300,6 +301,7 @@ class Lab:
         self.datastores = datastores
         self.writer = writer
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_stopped = False
 
     def dial(self, user: str = "alice", address: str = "192.0.2.1") -> Client:
         """A connection on which nothing has been said."""
@@ -314,6 +316,9 @@ class Lab:
         return client
 
     async def stop(self) -> None:
+        if self._is_stopped:
+            return
+        self._is_stopped = True
         async with asyncio.timeout(PATIENCE):
             await self.server.stop()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -321,8 +326,11 @@ class Lab:
         self.writer.stop()
 
 
-async def open_lab(directory: Path, *, datastore: dict[str, Any] | None = None, **options: Any) -> Lab:
-    """Options of Server, and of Datastores. ``recovery`` is root unless given."""
+async def open_lab(
+    directory: Path, *, datastore: dict[str, Any] | None = None, strict: bool = False, **options: Any
+) -> Lab:
+    """Options of Server, and of Datastores. ``recovery`` is root unless given. As long as a test configures no rules,
+    everybody may write what no module marks; ``strict`` leaves it at what RFC 8341 says."""
     writer = Writer()
 
     def recovered() -> Datastores:
@@ -333,8 +341,23 @@ async def open_lab(directory: Path, *, datastore: dict[str, Any] | None = None, 
 
     datastores = await writer.run(recovered)
     writer.on_tick(datastores.tick)
-    server = Server(datastores, writer, **{"seal": VAULT, "recovery": ["root"], **options})
+    options = {"seal": VAULT, "recovery": ["root"], **options}
+    if not strict and "access" not in options:
+        options["access"] = Nacm(door_schema(), lambda: _opened(datastores.running.root), options["recovery"])
+    server = Server(datastores, writer, **options)
     return Lab(server, datastores, writer)
+
+
+def _opened(root: Node) -> Node:
+    nacm = door_schema().root.by_qname["ietf-netconf-acm:nacm"]
+    return root if root.get(nacm) is not None else root.with_slot(nacm.slot, _write_permitted())
+
+
+@lru_cache(maxsize=1)
+def _write_permitted() -> Node:
+    nacm = door_schema().root.by_qname["ietf-netconf-acm:nacm"]
+    assert isinstance(nacm, InnerNode)
+    return build(nacm, {"write-default": "permit"})
 
 
 def door(name: str, *inner: str) -> str:

@@ -36,6 +36,7 @@ from cryptomap.ipsec.platform import Facts
 from cryptomap.ipsec.scope import Policy
 from cryptomap.netconf.parser import ParserLimits
 from cryptomap.operations.conversation import serve
+from cryptomap.operations.nacm_rules import check_rules
 from cryptomap.operations.server import Limits, Server
 from cryptomap.operations.sessions import SessionLimits
 from cryptomap.schema.cache import load_cached
@@ -123,6 +124,7 @@ async def _hold(
         providers=gateway.providers(),
         handlers=gateway.handlers(),
         recovery=_recovery_users(settings),
+        groups=lambda name: settings.users[name].groups if name in settings.users else (),
         limits=_limits(settings),
     )
     datastores.subscribe(gateway.listener(server.notify))
@@ -192,7 +194,7 @@ def _datastores(
         state,
         vault,
         participants=[gateway.participant],
-        checks=[gateway.check],
+        checks=[gateway.check, check_rules(schema)],
         startup_enabled=settings.server.startup_datastore,
     )
 

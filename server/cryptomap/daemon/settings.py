@@ -93,11 +93,13 @@ class Policy:
 class User:
     """``[users.NAME]``. ``authorized_keys`` is a file in OpenSSH's format, ``keys`` the same lines inline.
     ``password_hash`` is a scrypt hash (``python -m cryptomap.transport.passwords`` makes one); without one the user has
-    no password. Access control does not bind a ``recovery`` user."""
+    no password. ``groups`` are groups of access control (RFC 8341) besides those configured in /nacm. Access control
+    does not bind a ``recovery`` user."""
 
     authorized_keys: Path | None = None
     keys: tuple[str, ...] = ()
     password_hash: str | None = None
+    groups: tuple[str, ...] = ()
     recovery: bool = False
 
 

@@ -5,22 +5,25 @@ operation to its function (``registry`` lists them) and turns what is raised int
 connected peers, the IPsec room hands in plain callables; neither is known here.
 """
 
-from cryptomap.operations.access import Access, DefaultDeny
+from cryptomap.operations.access import Access
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.build import build, date_and_time
 from cryptomap.operations.conversation import serve
+from cryptomap.operations.nacm import Nacm
+from cryptomap.operations.nacm_rules import check_rules
 from cryptomap.operations.server import Limits, Server
 from cryptomap.operations.sessions import Peer, SessionLimits
 
 __all__ = [
     "Access",
-    "DefaultDeny",
     "Handler",
     "Limits",
+    "Nacm",
     "Peer",
     "Server",
     "SessionLimits",
     "build",
+    "check_rules",
     "date_and_time",
     "serve",
 ]

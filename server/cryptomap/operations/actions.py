@@ -52,7 +52,8 @@ async def action(call: Call) -> Reply:
     """The action inside ``<action>``, on the instance its surrounding elements name."""
     server = call.server
     path, operation, element = _locate(server.schema, call.element)
-    _require_instance(server.schema, server.view(server.access.hide(call.session.user)), path)
+    reader = server.access.reader(call.session.user)
+    _require_instance(server.schema, server.view(reader, reader.hide), path)
     server.access.execute(call.session.user, operation.tag, (*path, (operation, None)))
     return await _invoke(call, operation, path, element)
 

@@ -16,12 +16,14 @@ from cryptomap.netconf.capabilities import (
     ROLLBACK_ON_ERROR,
     STARTUP,
     VALIDATE,
+    WITH_DEFAULTS,
     WRITABLE_RUNNING,
     XPATH,
     YANG_LIBRARY_1_1,
     Capability,
     module_capability,
 )
+from cryptomap.operations.with_defaults import BASIC_MODE, MODES
 from cryptomap.schema.library import module_set
 from cryptomap.schema.nodes import Module, Schema
 
@@ -41,6 +43,7 @@ _ALWAYS: Final = (
     XPATH,
     NOTIFICATION,
     INTERLEAVE,
+    str(Capability(WITH_DEFAULTS, {"basic-mode": BASIC_MODE, "also-supported": ",".join(MODES[1:])})),
 )
 
 _BASE_OPERATIONS: Final = (
@@ -68,6 +71,7 @@ OPERATIONS_OF: Final[Mapping[str, Collection[str]]] = {
     XPATH: ("get", "get-config"),
     NOTIFICATION: ("create-subscription",),
     INTERLEAVE: ("create-subscription",),
+    WITH_DEFAULTS: ("get", "get-config", "copy-config", "edit-config"),
     YANG_LIBRARY_1_1: (),
 }
 """The operations a capability brings or extends, by local name."""

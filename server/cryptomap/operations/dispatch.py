@@ -10,6 +10,7 @@ from cryptomap.errors import OperationFailed, OperationNotSupported, RpcError, R
 from cryptomap.operations import actions
 from cryptomap.operations.call import Call, Operation, Reply
 from cryptomap.operations.parameters import local_name
+from cryptomap.operations.redact import redacted
 from cryptomap.operations.registry import OPERATIONS
 
 __all__ = ["perform"]
@@ -24,13 +25,17 @@ async def perform(call: Call) -> Reply:
         call.server.access.execute(call.session.user, call.element.tag)
         reply = await _find(call)(call)
         return None if reply is None else _begun(reply)
-    except RpcErrors:
-        raise
+    except RpcErrors as faults:
+        raise _presentable(call, faults) from None
     except RpcError as error:
-        raise RpcErrors([error]) from error
+        raise _presentable(call, RpcErrors([error])) from error
     except Exception as fault:
         log.exception("%s: %s failed by a bug", call.session, call.element.tag)
         raise RpcErrors([OperationFailed("internal error, see the log of the server")]) from fault
+
+
+def _presentable(call: Call, faults: RpcErrors) -> RpcErrors:
+    return redacted(call.server.schema, call.server.access.reader(call.session.user), faults)
 
 
 def _find(call: Call) -> Operation:

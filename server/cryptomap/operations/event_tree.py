@@ -16,9 +16,10 @@ __all__ = ["EventTree"]
 
 
 class EventTree:
-    """The schema of all notifications of a schema, and the way from a notification to an instance of it."""
+    """The schema of all notifications of a schema (``data``), and the way from a notification to an instance of it."""
 
     def __init__(self, schema: Schema) -> None:
+        self.data = schema
         self._places: dict[InnerNode, InnerNode] = {}  # data nodes and notifications -> what stands for them here
         root = replace(schema.root, children=(), choices=(), by_tag={}, by_qname={})
         tops = [self._container(item, root) for item in schema.notifications.values()]

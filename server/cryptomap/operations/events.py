@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -19,6 +18,7 @@ from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import ErrorPath, RpcError
 from cryptomap.operations.build import Plain, build
 from cryptomap.operations.notifier import Notifier
+from cryptomap.operations.redact import module_path
 from cryptomap.operations.sessions import Ended, Reason, Session
 from cryptomap.schema.nodes import Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import TypeFault
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 MAX_EDITS: Final = 1000
 _RFC_6470: Final = "ietf-netconf-notifications"
 _SERVER: Final = "cryptomap-server"
-_PREFIX_OR_LITERAL = re.compile(r"""'[^']*'|"[^"]*"|([A-Za-z_][\w.-]*):(?!:)""")
 
 
 class Announcer:
@@ -178,15 +177,4 @@ def _target_leaf(schema: Schema) -> Leaf:
 
 
 def _module_path(schema: Schema, path: ErrorPath | None) -> str | None:
-    """An error path with module names for prefixes."""
-    if path is None:
-        return None
-    modules = {
-        prefix: schema.module_of_namespace.get(namespace, prefix) for prefix, namespace in path.namespaces.items()
-    }
-
-    def renamed(match: re.Match[str]) -> str:
-        prefix = match[1]
-        return match[0] if prefix is None else f"{modules.get(prefix, prefix)}:"
-
-    return _PREFIX_OR_LITERAL.sub(renamed, path.text)
+    return None if path is None else module_path(schema, path)

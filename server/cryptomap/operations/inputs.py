@@ -73,7 +73,7 @@ class _Checker:
             yield from self._choice(at, node, choice)
 
     def _absent(self, at: Cursor, child: DataNode) -> Iterator[RpcError]:
-        if not self._is_wanted(at, child, ""):
+        if not self._is_wanted(at, child):
             return
         if isinstance(child, (Leaf, Any_)) and child.mandatory and self._case_is_used(at, child):
             message = f"{child.name} must be given"
@@ -84,7 +84,7 @@ class _Checker:
             yield from self.inner(Cursor(at, child, Node.empty(child)))
 
     def _present(self, at: Cursor, child: DataNode, value: Value) -> Iterator[RpcError]:
-        if not self._is_wanted(at, child, value):
+        if not self._is_wanted(at, child):
             message = f"{child.name} is not allowed here: it exists only when {child.whens[0].text}"
             yield UnknownElement(message, path=self._at(at, child), info=[("bad-element", child.name)])
         elif isinstance(value, Node):
@@ -134,8 +134,8 @@ class _Checker:
             for nested in case.choices:
                 yield from self._choice(at, node, nested)
 
-    def _is_wanted(self, at: Cursor, child: DataNode, value: Value) -> bool:
-        return not child.whens or self._env.exists_under_when(at, child, value)
+    def _is_wanted(self, at: Cursor, child: DataNode) -> bool:
+        return not child.whens or self._env.exists_under_when(at, child)
 
     def _case_is_used(self, at: Cursor, child: DataNode) -> bool:
         """Whether each case around a child has some data, so that its mandatory nodes count."""

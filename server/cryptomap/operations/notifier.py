@@ -8,11 +8,12 @@ import time
 
 from cryptomap.data.tree import Node, Path
 from cryptomap.data.xml import WriteOptions, write
-from cryptomap.operations.access import Hide
+from cryptomap.operations.access import Reader
 from cryptomap.operations.build import date_and_time
 from cryptomap.operations.event_tree import EventTree
+from cryptomap.operations.hidden_edits import without_hidden_edits
 from cryptomap.operations.sessions import Sessions
-from cryptomap.schema.nodes import Schema
+from cryptomap.schema.nodes import Notification, Schema
 
 __all__ = ["Notifier", "Record"]
 
@@ -20,20 +21,33 @@ log = logging.getLogger(__name__)
 
 
 class Record:
-    """One event: when it happened (RFC 3339) and its content as a tree of ``schema``, which is that of all
-    notifications."""
+    """One event: when it happened (RFC 3339), what it is about, and its content as a tree of ``schema``, which is that
+    of all notifications."""
 
-    def __init__(self, schema: Schema, time_of_event: str, root: Node) -> None:
-        self.schema = schema
+    def __init__(self, tree: EventTree, time_of_event: str, notification: Node, path: Path) -> None:
+        assert isinstance(notification.schema, Notification)
+        self.schema = tree.schema
         self.time = time_of_event
-        self.root = root
-        self._written: dict[Hide | None, bytes] = {}
+        self.notification = notification.schema
+        self.path = path
+        self._tree = tree
+        self._content = notification
+        self._roots: dict[Reader, Node] = {}
+        self._written: dict[Reader, bytes] = {}
 
-    def xml(self, hide: Hide | None) -> bytes:
+    def root(self, reader: Reader) -> Node:
+        """The tree with what somebody may see of the notification, but for what ``reader.hide`` names."""
+        if reader not in self._roots:
+            self._roots[reader] = self._tree.plant(
+                without_hidden_edits(self._tree.data, self._content, reader), self.path
+            )
+        return self._roots[reader]
+
+    def xml(self, reader: Reader) -> bytes:
         """The notification's element as somebody may see it. Written once for all who see the same."""
-        if hide not in self._written:
-            self._written[hide] = b"".join(write(self.schema, self.root, WriteOptions(hide=hide)))
-        return self._written[hide]
+        if reader not in self._written:
+            self._written[reader] = b"".join(write(self.schema, self.root(reader), WriteOptions(hide=reader.hide)))
+        return self._written[reader]
 
 
 class Notifier:
@@ -63,7 +77,7 @@ class Notifier:
         if not subscriptions:
             return
         try:
-            record = Record(self.tree.schema, now, self.tree.plant(notification, path))
+            record = Record(self.tree, now, notification, path)
             for subscription in subscriptions:
                 subscription.offer(record)
         except Exception:

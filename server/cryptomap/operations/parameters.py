@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"\+?0*([0-9]{1,10})")
 
 
 class Parameters:
-    """The children of an operation by local name; all of them are in the operation's own namespace.
+    """The children of an operation by local name, in the operation's own namespace unless allowed by a Clark name.
 
     Raises what RFC 6241 appendix A prescribes: an unknown, repeated, missing or wrong parameter is a protocol error.
     """
@@ -44,13 +44,13 @@ class Parameters:
 
     def _add(self, element: etree._Element, namespace: str, allowed: Iterable[str]) -> None:
         name = etree.QName(element)
-        if name.namespace != namespace:
+        if name.namespace != namespace and element.tag not in allowed:
             raise UnknownNamespace(
                 f"{self._name} has no parameter {name.localname} in namespace '{name.namespace or ''}'",
                 error_type="protocol",
                 info=[("bad-element", name.localname), ("bad-namespace", name.namespace or "")],
             )
-        if name.localname not in allowed:
+        if name.localname not in allowed and element.tag not in allowed:
             message = f"{self._name} has no parameter {name.localname}"
             raise self._fault(UnknownElement, message, name.localname)
         if name.localname in self._found:

@@ -13,9 +13,10 @@ from cryptomap.data.view import View
 from cryptomap.data.xml import WriteOptions, write
 from cryptomap.errors import BadAttribute, InvalidValue, MissingAttribute
 from cryptomap.netconf.messages import BASE
-from cryptomap.operations.access import Hide
+from cryptomap.operations.access import Hide, Reader
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.parameters import Parameters
+from cryptomap.operations.with_defaults import WITH_DEFAULTS, mode_of, shows_unset
 from cryptomap.schema import xpath
 from cryptomap.schema.nodes import Schema
 
@@ -27,37 +28,41 @@ __all__ = ["filtered", "get", "get_config"]
 
 async def get(call: Call) -> Reply:
     """Running and the state of the device. State is asked for while the reply is sent, where the filter leads."""
-    filter_element = Parameters(call.element, "filter").get("filter")
-    hide = call.server.access.hide(call.session.user)
-    view = call.server.view(_for_filter(filter_element, hide))
-    return _data(call.server, view, filter_element, hide)
+    parameters = Parameters(call.element, "filter", WITH_DEFAULTS)
+    mode, filter_element = mode_of(parameters), parameters.get("filter")
+    reader = call.server.access.reader(call.session.user)
+    view = call.server.view(reader, _for_filter(filter_element, reader), defaults=shows_unset(mode))
+    return _data(call.server, view, filter_element, WriteOptions(mode, reader.hide))
 
 
 async def get_config(call: Call) -> Reply:
     """A datastore as it is when the request is handled, however long the reply takes."""
-    parameters = Parameters(call.element, "source", "filter")
-    filter_element = parameters.get("filter")
-    hide = call.server.access.hide(call.session.user)
-    view = View(call.server.datastores.read(parameters.datastore("source")), hide=_for_filter(filter_element, hide))
-    return _data(call.server, view, filter_element, hide)
+    parameters = Parameters(call.element, "source", "filter", WITH_DEFAULTS)
+    mode, filter_element = mode_of(parameters), parameters.get("filter")
+    server = call.server
+    reader = server.access.reader(call.session.user)
+    root = reader.prune(server.datastores.read(parameters.datastore("source")))
+    hide = _for_filter(filter_element, reader)
+    view = View(root, schema=server.schema, defaults=shows_unset(mode), hide=hide)
+    return _data(server, view, filter_element, WriteOptions(mode, reader.hide))
 
 
-def _for_filter(filter_element: etree._Element | None, hide: Hide | None) -> Hide | None:
+def _for_filter(filter_element: etree._Element | None, reader: Reader) -> Hide | None:
     """A filter must not find what is hidden. Without one it is enough, and faster, not to write it."""
-    return None if filter_element is None else hide
+    return None if filter_element is None else reader.hide
 
 
-def _data(server: Server, view: View, filter_element: etree._Element | None, hide: Hide | None) -> Iterator[bytes]:
+def _data(server: Server, view: View, filter_element: etree._Element | None, options: WriteOptions) -> Iterator[bytes]:
     content: Node | View | None = view
     if filter_element is not None:
         content = filtered(server.schema, view, filter_element, server.limits.xpath_nodes)
-    return _around(server.schema, content, hide)
+    return _around(server.schema, content, options)
 
 
-def _around(schema: Schema, content: Node | View | None, hide: Hide | None) -> Iterator[bytes]:
+def _around(schema: Schema, content: Node | View | None, options: WriteOptions) -> Iterator[bytes]:
     yield _OPEN
     if content is not None:
-        yield from write(schema, content, WriteOptions(hide=hide))
+        yield from write(schema, content, options)
     yield _CLOSE
 
 

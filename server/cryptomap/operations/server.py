@@ -18,8 +18,8 @@ from cryptomap.data.view import Provider, View
 from cryptomap.data.xml import Sealer
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.writer import Writer
-from cryptomap.operations import events, library, monitoring
-from cryptomap.operations.access import Access, DefaultDeny, Hide
+from cryptomap.operations import events, library, monitoring, nacm
+from cryptomap.operations.access import EVERYTHING, Access, Hide, Reader
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.capabilities import announced
 from cryptomap.operations.notifier import Notifier
@@ -49,7 +49,8 @@ class Server:
     """What all sessions share.
 
     ``providers`` answer state by schema path, ``handlers`` perform rpcs and actions by schema path. ``recovery`` users
-    are not bound by ``access``, which is :class:`DefaultDeny` unless given. ``seal`` is what the datastores seal with.
+    are not bound by ``access``, which is :class:`Nacm` unless given; ``groups`` answers the groups
+    that a user has besides those configured. ``seal`` is what the datastores seal with.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Server:
         handlers: Mapping[str, Handler] | None = None,
         access: Access | None = None,
         recovery: Collection[str] = (),
+        groups: nacm.Groups = nacm.no_groups,
         limits: Limits | None = None,
     ) -> None:
         self.schema = datastores.schema
@@ -69,14 +71,19 @@ class Server:
         self.writer = writer
         self.seal = seal
         self.limits = limits or Limits()
-        self.access: Access = access or DefaultDeny(self.schema, recovery)
+        self.access: Access = access or nacm.Nacm(self.schema, lambda: datastores.running.root, recovery, groups)
         datastores.permit = self.access.write
         self.sessions = Sessions(self.limits.sessions)
         self.start_time = time.time()
         self.capabilities = announced(
             self.schema, startup="startup" in datastores.names, writable_running=datastores.writable_running
         )
-        self.providers = {**monitoring.providers(self), **library.providers(self), **(providers or {})}
+        self.providers = {
+            **monitoring.providers(self),
+            **library.providers(self),
+            **nacm.providers(self.schema, self.access),
+            **(providers or {}),
+        }
         self.handlers = {**monitoring.handlers(self), **(handlers or {})}
         self.notifier = Notifier(self.schema, self.sessions)
         datastores.subscribe(events.Announcer(self.schema, self.notifier))
@@ -88,10 +95,13 @@ class Server:
         schema; ``path`` is the instance it is about if it is defined inside a data node (RFC 7950 section 7.16)."""
         self.notifier.notify(notification, path)
 
-    def view(self, hide: Hide | None = None) -> View:
-        """Running with the state of the device, asked within the deadline that starts now."""
+    def view(self, reader: Reader = EVERYTHING, hide: Hide | None = None, *, defaults: bool = False) -> View:
+        """Running with the state of the device, asked within the deadline that starts now: what the reader may see of
+        it, but for what ``reader.hide`` names, which is left out if it is given as ``hide``."""
         deadline = time.monotonic() + self.limits.state_deadline if self.limits.state_deadline else None
-        return View(self.datastores.running.root, self.providers, schema=self.schema, deadline=deadline, hide=hide)
+        root = reader.prune(self.datastores.running.root)
+        providers = reader.providers(self.providers)
+        return View(root, providers, schema=self.schema, defaults=defaults, deadline=deadline, hide=hide)
 
     # ---- sessions ----------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from lxml import etree
 from cryptomap.data.tree import Node
 from cryptomap.data.view import View
 from cryptomap.errors import InUse, InvalidValue, MissingElement, OperationNotSupported
-from cryptomap.operations.access import Hide
+from cryptomap.operations.access import Access, Reader
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.notifier import Record
 from cryptomap.operations.parameters import Parameters
@@ -24,7 +24,7 @@ __all__ = ["Subscription", "create_subscription"]
 
 log = logging.getLogger(__name__)
 
-Wanted: TypeAlias = Callable[[Record], bool]
+Wanted: TypeAlias = Callable[[Record, Reader], bool]
 
 
 class Subscription:
@@ -34,11 +34,11 @@ class Subscription:
     without noticing.
     """
 
-    def __init__(self, session: Session, wanted: Wanted, hide: Hide | None, most: int, most_bytes: int) -> None:
+    def __init__(self, session: Session, wanted: Wanted, access: Access, most: int, most_bytes: int) -> None:
         self.is_delivered = False  # somebody takes what is here
         self._session = session
         self._wanted = wanted
-        self._hide = hide
+        self._access = access
         self._most = most
         self._most_bytes = most_bytes
         self._waiting: deque[tuple[str, bytes]] = deque()
@@ -46,10 +46,14 @@ class Subscription:
         self._arrived = asyncio.Event()
 
     def offer(self, record: Record) -> None:
-        """Queue an event if the filter takes it."""
-        if not self._wanted(record):
+        """Queue an event if the user may have it and the filter takes it."""
+        reader = self._access.reader(self._session.user)
+        if not reader.receives(record.notification, record.path):
+            self._access.dropped()
             return
-        xml = record.xml(self._hide)
+        if not self._wanted(record, reader):
+            return
+        xml = record.xml(reader)
         if not xml:
             return
         if len(self._waiting) >= self._most or self._bytes + len(xml) > self._most_bytes:
@@ -82,12 +86,11 @@ async def create_subscription(call: Call) -> Reply:
     if call.session.subscription is not None:
         raise InUse("this session has a subscription already", error_type="protocol")
     server = call.server
-    hide = server.access.hide(call.session.user)
     limits = server.limits
     call.session.subscription = Subscription(
         call.session,
-        _wanted(call, parameters.get("filter"), hide),
-        hide,
+        _wanted(call, parameters.get("filter")),
+        server.access,
         limits.queued_notifications,
         limits.queued_bytes,
     )
@@ -103,15 +106,15 @@ def _refuse_replay(parameters: Parameters) -> None:
         raise MissingElement(message, error_type="protocol", info=[("bad-element", "startTime")])
 
 
-def _wanted(call: Call, filter_element: etree._Element | None, hide: Hide | None) -> Wanted:
+def _wanted(call: Call, filter_element: etree._Element | None) -> Wanted:
     """An event is wanted if the filter selects something of it; it is then sent whole (RFC 5277 section 3.6)."""
     if filter_element is None:
-        return lambda record: True
+        return lambda record, reader: True
     server = call.server
     schema, budget = server.notifier.tree.schema, server.limits.xpath_nodes
     filtered(schema, View(Node.empty(schema.root)), filter_element, budget)  # refuse a bad filter at once
 
-    def wanted(record: Record) -> bool:
-        return filtered(schema, View(record.root, hide=hide), filter_element, budget) is not None
+    def wanted(record: Record, reader: Reader) -> bool:
+        return filtered(schema, View(record.root(reader), hide=reader.hide), filter_element, budget) is not None
 
     return wanted

@@ -29,6 +29,7 @@ from cryptomap.schema.types import (
     StringType,
     Type,
     UnionType,
+    XPathType,
 )
 
 __all__ = ["TypeBuilder", "typedefs_of"]
@@ -76,7 +77,8 @@ class TypeBuilder:
 
     def _string(self, chain: Sequence[Statement], module: str) -> Type:
         patterns = tuple(self._pattern(p) for statement in reversed(chain) for p in statement.search("pattern"))
-        return StringType(self._bounds(chain, "length", _LENGTHS, int), patterns)
+        kind = XPathType if any(map(_is_xpath, chain)) else StringType
+        return kind(self._bounds(chain, "length", _LENGTHS, int), patterns)
 
     def _binary(self, chain: Sequence[Statement], module: str) -> Type:
         return BinaryType(self._bounds(chain, "length", _LENGTHS, int))
@@ -186,6 +188,18 @@ def typedefs_of(statement: Statement) -> Iterator[Statement]:
 def _chain(statement: Statement) -> list[Statement]:
     """The type statements from this one down to that of the built-in type."""
     return [statement, *(typedef.search_one("type") for typedef in typedefs_of(statement))]
+
+
+def _is_xpath(statement: Statement) -> bool:
+    """Whether a type statement stands in the typedef ``xpath1.0`` or names it."""
+    typedefs = [statement.i_typedef, statement.parent]
+    return any(
+        typedef is not None
+        and typedef.keyword == "typedef"
+        and typedef.arg == "xpath1.0"
+        and module_of(typedef) == "ietf-yang-types"
+        for typedef in typedefs
+    )
 
 
 def _has_leafref(kind: Type) -> bool:

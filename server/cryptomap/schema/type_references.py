@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from cryptomap.schema import nodes, xpath
 from cryptomap.schema.type_base import Names, Prefixes, Type, TypeFault
+from cryptomap.schema.type_scalars import StringType
 
-__all__ = ["IdentityrefType", "InstanceIdentifierType", "LeafrefType", "UnionType"]
+__all__ = ["IdentityrefType", "InstanceIdentifierType", "LeafrefType", "UnionType", "XPathType"]
 
 _LISTED = 8
 
@@ -249,3 +250,34 @@ def _write_step(step: _Step, prefixes: Prefixes) -> str:
         quote = '"' if "'" in shown else "'"
         text += f"[{name}={quote}{shown}{quote}]"
     return text
+
+
+_PREFIX_OR_LITERAL = re.compile(r"""'[^']*'|"[^"]*"|(?P<prefix>[A-Za-z_][\w.\-]*):(?![:])""")
+
+
+class XPathType(StringType):
+    """A string of ietf-yang-types' ``xpath1.0``, whose prefixes are those in scope where it is written (RFC 6991
+    section 2). Canonical: the prefixes are module names, so that it means the same wherever it is read later."""
+
+    qualified = True
+
+    def _canonical(self, text: str, names: Names | None) -> str:
+        value = super()._canonical(text, names)
+        return value if names is None else _with_prefixes(value, names)
+
+    def render(self, value: str, prefixes: Prefixes) -> str:
+        def prefix_of(module: str | None) -> str:
+            try:
+                return prefixes(module or "")
+            except KeyError:  # an axis (``child::``) is no prefix; a module that is gone is shown as it was named
+                return module or ""
+
+        return _with_prefixes(value, prefix_of)
+
+
+def _with_prefixes(text: str, named: Names) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        prefix = match["prefix"]
+        return match[0] if prefix is None else f"{named(prefix)}:"
+
+    return _PREFIX_OR_LITERAL.sub(replaced, text)

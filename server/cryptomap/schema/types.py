@@ -1,7 +1,13 @@
 """All YANG types, one class per built-in type; see :class:`Type` for what they have in common."""
 
 from cryptomap.schema.type_base import Names, Prefixes, Type, TypeFault
-from cryptomap.schema.type_references import IdentityrefType, InstanceIdentifierType, LeafrefType, UnionType
+from cryptomap.schema.type_references import (
+    IdentityrefType,
+    InstanceIdentifierType,
+    LeafrefType,
+    UnionType,
+    XPathType,
+)
 from cryptomap.schema.type_scalars import (
     INTEGER_BOUNDS,
     BinaryType,
@@ -36,4 +42,5 @@ __all__ = [
     "Type",
     "TypeFault",
     "UnionType",
+    "XPathType",
 ]

@@ -356,7 +356,7 @@ async def test_warnings_of_a_commit(start: OpenLab) -> None:
     assert any("<ok/>" in message for message in messages)
     assert any(
         f'<commit-warning xmlns="{WARNING}"><username>alice</username><session-id>1</session-id><warning>'
-        "<rule>no-doors</rule><path>/doors:doors/doors:door[doors:name='a:b']</path>"
+        "<rule>no-doors</rule><path xmlns:d=\"urn:doors\">/d:doors/d:door[d:name='a:b']</path>"
         "<message>doors are old-fashioned</message></warning></commit-warning>" in message
         for message in messages
     )

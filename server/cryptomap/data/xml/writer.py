@@ -276,6 +276,8 @@ class Printer:
                     self._content(plan_inside, node.slots, add)
                     add(end)
             elif kind == Kind.LEAF_LIST:
+                if self.trim and value == cast(LeafList, item.child).defaults:
+                    continue
                 for text in cast("tuple[str, ...]", value):
                     self._leaf(item, text, add)
             else:

@@ -1,4 +1,4 @@
-"""Nodes and operations that are there for recovery users only."""
+"""RFC 8341 sections 3.2 and 3.4 without rules: nodes and operations that modules deny unless a rule permits them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from collections.abc import Awaitable, Callable
 import pytest
 from lxml import etree
 
+from cryptomap.data.tree import Node
 from cryptomap.data.xml import read_config
 from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import AccessDenied, RpcErrors
-from cryptomap.operations import DefaultDeny
+from cryptomap.operations import Nacm
+from cryptomap.operations.access import EVERYTHING, Reader
 from support.lab import BASE, Error, Lab, door, door_schema, errors, tags
 from support.stores import VAULT
-from support.yang import schema_of
 
 FRONT = "/d:doors/d:door[d:name='front']"
-WHO = "only a recovery user may (named by --authorized-keys, or with recovery = true in the settings)"
+MARKED = "the module denies it unless a rule permits it"
+GRANT = (
+    "to grant it, a recovery user adds to /nacm, in a rule-list for a group that has alice as user-name (alice is in "
+    "none), a rule {}, action permit"
+)
 
 
 async def test_hidden_nodes_are_not_read(lab: Lab) -> None:
@@ -60,8 +65,13 @@ async def test_filters_do_not_find_what_is_hidden(lab: Lab, filter_text: str, op
 async def test_marked_nodes_are_not_written(lab: Lab, leaf: str) -> None:
     alice = await lab.connect()
     name = leaf[1:].partition(">")[0]
+    where = f"/doors:doors/door[name='front']/{name}"
     assert errors(await alice.edit(door("front", "<width>90</width>", leaf))) == [
-        Error("access-denied", f"alice may not change {name}: {WHO}", path=f"{FRONT}/d:{name}")
+        Error(
+            "access-denied",
+            f"alice may not create {name}: {MARKED}; {GRANT.format(f'with path {where}, access-operations create')}",
+            path=f"{FRONT}/d:{name}",
+        )
     ]
     assert await alice.doors("candidate") == ""
 
@@ -106,7 +116,12 @@ async def test_the_same_key_again_is_no_change(lab: Lab) -> None:
 async def test_operations_that_are_denied(lab: Lab, operation: str, name: str) -> None:
     alice = await lab.connect()
     assert errors(await alice.rpc(operation)) == [
-        Error("access-denied", f"alice may not perform {name}: {WHO}", "protocol")
+        Error(
+            "access-denied",
+            f"alice may not perform {name}: it is denied unless a rule permits it; "
+            f"{GRANT.format(f'with rpc-name {name}, access-operations exec')}",
+            "protocol",
+        )
     ]
 
 
@@ -128,10 +143,12 @@ async def test_another_access_control_can_take_the_place(start: Callable[..., Aw
         def execute(self, user: str, tag: str, path: object = ()) -> None:
             raise AccessDenied("closed today")
 
-        def hide(self, user: str) -> None:
-            return None
+        def reader(self, user: str) -> Reader:
+            return EVERYTHING
 
         def write(self, origin: object, old: object, new: object) -> None: ...
+
+        def dropped(self) -> None: ...
 
     lab = await start(access=Closed())
     assert errors(await (await lab.connect()).rpc("<get/>")) == [Error("access-denied", "closed today")]
@@ -139,27 +156,10 @@ async def test_another_access_control_can_take_the_place(start: Callable[..., Aw
 
 def test_what_the_server_does_by_itself_is_permitted() -> None:
     """A confirmed commit that times out brings back what its user could not have written."""
-    access = DefaultDeny(door_schema(), ["root"])
+    access = Nacm(door_schema(), lambda: Node.empty(door_schema().root), ["root"])
     config = etree.fromstring(f'<config><doors xmlns="urn:doors">{door("front", "<code>1234</code>")}</doors></config>')
     old, new = read_config(door_schema(), etree.Element("config")), read_config(door_schema(), config, VAULT)
     access.write(Origin("cryptomapd"), old, new)
     access.write(Origin("root", 1), old, new)
     with pytest.raises(RpcErrors):
         access.write(Origin("alice", 1), old, new)
-
-
-def test_entries_that_change_places_are_not_written() -> None:
-    schema = schema_of(ORDERED)
-
-    def rows(*keys: str) -> str:
-        return "".join(f'<row xmlns="urn:o"><k>{key}</k><s>x</s></row>' for key in keys)
-
-    old, new = (read_config(schema, etree.fromstring(f"<config>{rows(*keys)}</config>")) for keys in ("12", "21"))
-    DefaultDeny(schema).write(Origin("alice", 1), old, new)
-
-
-ORDERED = """
-module o { yang-version 1.1; namespace "urn:o"; prefix o; import ietf-netconf-acm { prefix nacm; }
-  list row { key k; ordered-by user; leaf k { type uint8; } leaf s { type string; nacm:default-deny-write; } }
-}
-"""

@@ -97,6 +97,8 @@ class Env:
         node = parent.value
         if not isinstance(node, Node):
             return None
+        if self.view is not None and self.view.hides(child):
+            return None
         supposed = self._supposed
         if supposed is not None and supposed.concerns(node, child):
             return supposed.value if child is supposed.child and node is supposed.parent else None
@@ -108,6 +110,11 @@ class Env:
         else:
             value = node.slots[child.slot]
         return self._implied(parent, node, child) if value is None else value
+
+    def _viewed(self, view: View, parent: Cursor, node: Node, child: DataNode) -> Value | None:
+        if child.config:
+            return node.slots[child.slot]
+        return view.value(node, child, parent.path)
 
     def _implied(self, parent: Cursor, node: Node, child: DataNode) -> Value | None:
         implied: Value | None

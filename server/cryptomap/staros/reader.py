@@ -17,7 +17,7 @@ from cryptomap.schema.nodes import Schema
 from cryptomap.staros.draft import Draft
 from cryptomap.staros.grammar import Deed, Mode, Statement
 from cryptomap.staros.tables import CONFIGURE
-from cryptomap.staros.text import Refusal, Tokens, complete, discreet, find_by_words, listed, tokenize
+from cryptomap.staros.text import Refusal, Tokens, complete, conceal, discreet, find_by_words, listed, tokenize
 
 __all__ = ["Imported", "Note", "Reject", "import_text"]
 
@@ -84,10 +84,12 @@ class _Reader:
         self.stack: list[_Frame] = [_Frame(CONFIGURE, root, "configure")]
 
     def line(self, number: int, line: str) -> None:
+        tokens: list[str] = []
         try:
-            notes = self._take(tokenize(line))
+            tokens = tokenize(line)
+            notes = self._take(tokens)
         except Refusal as refusal:
-            self.rejects.append(Reject(number, discreet(line), refusal.reason))
+            self.rejects.append(Reject(number, discreet(line), conceal(refusal.reason, tokens)))
         else:
             self.notes += [Note(number, note) for note in notes]
 
@@ -147,7 +149,9 @@ class _Reader:
 
     def _skip_block(self, tokens: Sequence[str], refusal: Refusal) -> Refusal:
         opened = discreet(" ".join(tokens))
-        self.stack.append(_Frame(None, self.stack[-1].draft, opened, f"that was not taken ({refusal.reason})"))
+        self.stack.append(
+            _Frame(None, self.stack[-1].draft, opened, f"that was not taken ({conceal(refusal.reason, tokens)})")
+        )
         return refusal
 
     # ===== statements =====

@@ -8,10 +8,10 @@ else is taken as it is written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-__all__ = ["Refusal", "Tokens", "complete", "discreet", "find_by_words", "listed", "quote", "tokenize"]
+__all__ = ["Refusal", "Tokens", "complete", "conceal", "discreet", "find_by_words", "listed", "quote", "tokenize"]
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ _ESCAPED = re.compile(r'\\(["\\])')
 _NEEDS_QUOTES = re.compile(r'^$|^"|\s')
 _COMMENT = re.compile(r"\s*(#(?!exit\b)|$)", re.IGNORECASE)
 _SECRETS_FOLLOW = ("pre-shared-key", "preshared-key", "session-key", "key", "secret", "password")
+_NO_SECRETS = frozenset({"key", "encrypted", "inbound", "outbound", "esp", "ah", "cipher", "authenticator"})
 SHORTEST_KEYWORD = 2
 HIDDEN = "<hidden>"
 
@@ -157,16 +158,26 @@ def quote(value: str) -> str | None:
 
 def discreet(line: str) -> str:
     """The line with whatever could be a key replaced, so that a report never repeats one."""
-    words = line.strip().split()
-    for at, word in enumerate(words):
-        if any(_is_secret_word(word, secret) for secret in _SECRETS_FOLLOW):
-            return " ".join([*words[: at + 1], *[_hide(rest) for rest in words[at + 1 :]]])
-    return " ".join(words)
+    words = line.split()
+    hidden = frozenset(_could_be_keys(words))
+    return " ".join([HIDDEN if at in hidden else word for at, word in enumerate(words)])
 
 
-def _is_secret_word(token: str, secret: str) -> bool:
-    return len(token) >= SHORTEST_KEYWORD and is_short_for(token, secret)
+def conceal(reason: str, tokens: Sequence[str]) -> str:
+    """A reason why these tokens are refused, without any quoted token that could be a key."""
+    for at in _could_be_keys(tokens):
+        reason = reason.replace(f"'{tokens[at]}'", f"'{HIDDEN}'")
+    return reason
 
 
-def _hide(token: str) -> str:
-    return token if token.lower() in ("key", "encrypted") else HIDDEN
+def _could_be_keys(tokens: Sequence[str]) -> Iterator[int]:
+    """The positions of all tokens after a word that announces a key, except words that belong to the command."""
+    announced = False
+    for at, token in enumerate(tokens):
+        if announced and token.lower() not in _NO_SECRETS:
+            yield at
+        announced = announced or any(_announces(token, word) for word in _SECRETS_FOLLOW)
+
+
+def _announces(token: str, word: str) -> bool:
+    return len(token) >= SHORTEST_KEYWORD and is_short_for(token, word)

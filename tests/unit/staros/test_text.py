@@ -76,7 +76,7 @@ def test_the_longest_words_win(line: str, found: int, read: int) -> None:
 SECRETS = [
     ("authentication local pre-shared-key key foo0key", "authentication local pre-shared-key key <hidden>"),
     ("auth loc pre enc key E", "auth loc pre <hidden> key <hidden>"),
-    ("  set session-key inbound esp 256 cipher 0011", "set session-key <hidden> <hidden> <hidden> <hidden> <hidden>"),
+    ("  set session-key inbound esp 256 cipher 0011", "set session-key inbound esp <hidden> cipher <hidden>"),
     ("password x", "password <hidden>"),
     ("secret x y", "secret <hidden> <hidden>"),
     ("set peer  192.0.2.1", "set peer 192.0.2.1"),

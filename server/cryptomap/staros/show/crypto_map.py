@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from cryptomap.data.tree import Node
 from cryptomap.staros.paths import entries_at, explicit, flag_at, text_at, values_at
 from cryptomap.staros.rule_lines import rule_text
-from cryptomap.staros.show.fields import DEFAULT, UNKNOWN, capital, dscp, enabled, marked, option, value
+from cryptomap.staros.show.fields import DEFAULT, UNKNOWN, accelerator, capital, dscp, enabled, marked, option, value
 from cryptomap.staros.show.fields import number_or_disabled as limit
 
 __all__ = ["show_crypto_map"]
@@ -47,6 +47,8 @@ ERROR_TYPES = (
     ("Network Transient Major: ", "network-transient-major"),
     ("Network Permanent: ", "network-permanent"),
 )
+"""A page break of the seed has taken the indentation of all but the first."""
+
 IKE_SA = "ikev2/ikev2-ikesa"
 
 
@@ -94,10 +96,10 @@ def _ike_transforms(node: Node) -> Iterator[str]:
         yield f"IKE SA Transform {position}/{len(transforms)}"
         yield "  Transform Set:"
         yield f"    Encryption Cipher: {value(transform, 'encryption')}"
-        yield f"    Encryption Accel: {capital(value(transform, 'encryption-accelerator'))}"
+        yield f"    Encryption Accel: {accelerator(transform, 'encryption-accelerator')}"
         yield f"    Pseudo Random Function: {value(transform, 'prf')}"
         yield f"    Hashed Message Authentication Code: {value(transform, 'hmac')}"
-        yield f"    HMAC Accel: {capital(value(transform, 'hmac-accelerator'))}"
+        yield f"    HMAC Accel: {accelerator(transform, 'hmac-accelerator')}"
         yield f"    Diffie-Hellman Group: {value(transform, 'group')}"
 
 
@@ -214,9 +216,9 @@ def _transforms(state: Node | None) -> Iterator[str]:
         yield f"    Protocol: {value(transform, 'protocol')}"
         if text_at(transform, "protocol") != "ah":
             yield f"    Encryption Cipher: {value(transform, 'encryption')}"
-            yield f"    Encryption Accel: {capital(value(transform, 'encryption-accelerator'))}"
+            yield f"    Encryption Accel: {accelerator(transform, 'encryption-accelerator')}"
         yield f"    Hashed Message Authentication Code: {value(transform, 'hmac')}"
-        yield f"    HMAC Accel: {capital(value(transform, 'hmac-accelerator'))}"
+        yield f"    HMAC Accel: {accelerator(transform, 'hmac-accelerator')}"
         yield f"    Diffie-Hellman Group: {value(transform, 'group')}"
         yield f"    ESN: {enabled(transform, 'esn')}"
         yield f"    Dscp: {dscp(transform, 'dscp')}"

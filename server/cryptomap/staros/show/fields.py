@@ -8,7 +8,18 @@ from cryptomap.schema.types import IdentityrefType
 from cryptomap.staros.forms import keyword
 from cryptomap.staros.paths import explicit, leaf_schema, text_at
 
-__all__ = ["DEFAULT", "UNKNOWN", "capital", "dscp", "enabled", "marked", "number_or_disabled", "option", "value"]
+__all__ = [
+    "DEFAULT",
+    "UNKNOWN",
+    "accelerator",
+    "capital",
+    "dscp",
+    "enabled",
+    "marked",
+    "number_or_disabled",
+    "option",
+    "value",
+]
 
 UNKNOWN = "Unknown"
 """For state that nobody reports: the backend does not answer, or the tree has no state."""
@@ -47,6 +58,12 @@ def dscp(node: Node | None, path: str, absent: str = "None") -> str:
     """A DSCP as ``0x28``."""
     found = option(node, path)
     return absent if found is None else f"0x{int(found):02x}"
+
+
+def accelerator(node: Node | None, path: str) -> str:
+    """The hardware that computes, as it is called; None for software."""
+    found = value(node, path)
+    return "None" if found == "none" else found
 
 
 def number_or_disabled(node: Node | None, path: str) -> str:

@@ -26,7 +26,7 @@ def show_qos_mapping(qos: Node | None) -> str:
     for row in [] if qos is None else _rows(qos, "ip-dscp-iphb-mapping"):
         cos[_number(row, "dscp")] = _number(row, "cos")
     rows = [MAPPING_COLUMNS.format(f"0x{number:02x}", priority) for number, priority in cos.items()]
-    return _text([MAPPING_COLUMNS.format("DSCP", "Internal Qos"), RULE, *_ruled(rows)])
+    return _text([MAPPING_COLUMNS.format("DSCP", "Internal Qos"), *_ruled(rows)])
 
 
 def show_l2_table(table: Node | None, name: str) -> str:
@@ -39,9 +39,9 @@ def show_l2_table(table: Node | None, name: str) -> str:
     rows = [TABLE_COLUMNS.format(*cell, f"0x{dot1p:x}", mpls) for cell, (dot1p, mpls) in marks.items()]
     head = [
         f"Table: {name}",
+        "",
         TABLE_COLUMNS.format("Internal", "Priority", "802.1p", "MPLS"),
         TABLE_COLUMNS.format("Class-of-service", "Color", "", "").rstrip(),
-        RULE,
     ]
     return _text([*head, *_ruled(rows)])
 

@@ -16,6 +16,7 @@ COUNTERS = (
     ("Input Packets/Bytes", "input-packets", "input-bytes"),
     ("Output Packets/Bytes", "output-packets", "output-bytes"),
 )
+ENCAPSULATIONS = {"none": "None", "udp": "UDP"}
 FAILURES = (
     ("Replay Failures", "replay-failures"),
     ("Integrity Failures", "integrity-failures"),
@@ -86,7 +87,7 @@ def _child_sa(context: Node, interface: Node, tunnel: Node, sa: Node) -> Iterato
     yield f"Diffie-Hellman Group: {value(sa, 'group')}"
     yield f"ESN: {enabled(sa, 'esn')}"
     yield f"Dscp: {dscp(sa, 'applied-dscp')}"
-    yield f"Encapsulation: {capital(value(sa, 'encapsulation'))}"
+    yield f"Encapsulation: {ENCAPSULATIONS.get(value(sa, 'encapsulation'), UNKNOWN)}"
     yield from _times(sa)
     for label, packets, octets in COUNTERS:
         yield f"{label}: {value(sa, packets)}/{value(sa, octets)}"

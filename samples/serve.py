@@ -11,6 +11,8 @@ from pathlib import Path
 
 from local_server import command, make_key
 
+from cryptomap.transport.hostkey import load_host_key
+
 SAMPLES = Path(__file__).parent
 
 
@@ -23,11 +25,15 @@ def main() -> None:
     state = options.state_dir / "server"
     first = [] if (state / "journal.sqlite").exists() else ["--startup", str(SAMPLES / "seed.xml")]
     host, _, port = options.listen.rpartition(":")
+    known_hosts = options.state_dir / "known_hosts"
+    known_hosts.write_bytes(f"[{host}]:{port} ".encode() + load_host_key(state).export_public_key())
+    login = f"--connect {options.listen} --user admin --identity {key} --known-hosts {known_hosts}"
     server = f"--host {host} --port {port}"
     print(
         f"Another terminal can talk to it as user admin with the key {key}, for example:\n"
         f"  .venv/bin/netconf-console2 {server} --user admin --privKeyFile {key} --password '' --hello\n"
         f"  .venv/bin/python samples/export_state.py {server} --key {key}\n"
+        f"  .venv/bin/cryptomapd show {login} crypto map tag foo0\n"
         "Ctrl-C stops it; what was committed is there again at the next start.",
         flush=True,
     )

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from cryptomap.daemon import settings as files
+from cryptomap.daemon.commands import COMMANDS
 from cryptomap.daemon.settings import Settings, SettingsFault, User
 
 __all__ = ["main"]
@@ -125,3 +126,7 @@ def _with_options(
     users = {name: User(authorized_keys=path, recovery=True) for name, path in authorized_keys.items()}
     chosen = replace(settings.backend, name=backend or settings.backend.name)
     return replace(settings, server=server, backend=chosen, users={**settings.users, **users}, startup=startup)
+
+
+for _command in COMMANDS:
+    main.add_command(_command)

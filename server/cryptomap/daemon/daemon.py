@@ -126,6 +126,7 @@ async def _hold(
         recovery=_recovery_users(settings),
         groups=lambda name: settings.users[name].groups if name in settings.users else (),
         limits=_limits(settings),
+        url_directory=settings.server.url_dir,
     )
     datastores.subscribe(gateway.listener(server.notify))
     threading.Thread(target=gateway.listen, args=(server.notify,), name="backend-events", daemon=True).start()
@@ -165,7 +166,9 @@ def _stop_signal() -> asyncio.Event:
 def _features(settings: Settings) -> dict[str, tuple[str, ...]]:
     """The features of ietf-netconf that are on: they announce what this server has been told to offer."""
     always = ("candidate", "confirmed-commit", "rollback-on-error", "validate", "xpath")
-    return {"ietf-netconf": (*always, *(["startup"] if settings.server.startup_datastore else []))}
+    server = settings.server
+    options = {"startup": server.startup_datastore, "url": server.url_dir is not None}
+    return {"ietf-netconf": (*always, *[name for name, is_on in options.items() if is_on])}
 
 
 def _recovery_users(settings: Settings) -> frozenset[str]:

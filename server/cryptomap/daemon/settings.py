@@ -38,12 +38,14 @@ class SettingsFault(Exception):
 @dataclass(frozen=True, slots=True)
 class Server:
     """``[server]``. ``listen`` is ADDR:PORT ([ADDR]:PORT for IPv6); port 0 lets the system choose.
-    ``startup_datastore`` turns on the :startup capability: then boot loads startup and not the last running."""
+    ``startup_datastore`` turns on the :startup capability: then boot loads startup and not the last running.
+    ``url_dir`` is the directory of the files that clients may name by url; without it there are none."""
 
     listen: str = "127.0.0.1:830"
     state_dir: Path = Path("/var/lib/cryptomap")
     yang_dirs: tuple[Path, ...] = ()
     startup_datastore: bool = False
+    url_dir: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,132 @@
+"""The client commands of ``cryptomapd`` against a live server: what an operator types and sees."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.server import SAMPLES, Daemon
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A server with the seed's sample as its first configuration."""
+    daemon = Daemon(tmp_path_factory.mktemp("commands"), options=["--startup", str(SAMPLES / "seed.xml")]).start()
+    host_key = (daemon.state / "ssh_host_ed25519_key.pub").read_text()
+    (daemon.directory / "known_hosts").write_text(f"[{daemon.host}]:{daemon.port} {host_key}")
+    yield daemon
+    daemon.stop()
+
+
+def run(
+    server: Daemon, command: str, *words: str, known_hosts: str = "known_hosts"
+) -> subprocess.CompletedProcess[str]:
+    options = ["--connect", f"{server.host}:{server.port}", "--user", server.user, "--identity", str(server.key)]
+    options += ["--known-hosts", str(server.directory / known_hosts)]
+    arguments = [sys.executable, "-m", "cryptomap.daemon", command, *options, *words]
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_show_crypto_map(server: Daemon) -> None:
+    done = run(server, "show", "crypto", "map", "tag", "foo0")
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert lines[0] == "Map Name: foo0"
+    for line in (
+        "Map status: Complete",
+        "permit tcp 209.165.200.225 0.0.0.0 209.165.200.245 0.0.0.0",
+        "Crypto Map Type: IPSEC IKEv2 over IPv4",
+        "Phase 1 - Pre-Shared Key (Size = 7)",
+        "Dscp: 0x28",
+        "interface using this crypto-map: saegw-l1l-loopback-ipv4",
+        "Local Gateway: 209.165.202.129",
+        "Remote Gateway: 209.165.201.1",
+    ):
+        assert line in lines
+
+
+def test_show_qos_table(server: Daemon) -> None:
+    done = run(server, "show", "qos", "l2-mapping-table", "name", "l2Marktable")
+    assert done.stdout.splitlines()[0] == "Table: l2Marktable"
+    assert ["1", "0", "0x4", "6"] in [line.split() for line in done.stdout.splitlines()]
+
+
+def test_show_of_what_is_not_there(server: Daemon) -> None:
+    done = run(server, "show", "crypto", "map", "tag", "foo9")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "cryptomapd: there is no crypto map foo9\n"
+
+
+def test_trace_packet(server: Daemon) -> None:
+    done = run(server, "trace-packet", "ipsec-d", "209.165.200.225", "209.165.200.245", "--destination-port", "6002")
+    steps = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if not line.startswith(" "))
+    assert steps["outer-dscp"] == "the application sets none, so that the SA's DSCP 0x28 counts"
+    assert steps["l2-marking"] == "802.1p value 0x4 (PCP 2, DEI 0), MPLS TC 6"
+
+
+def test_trace_of_a_packet_that_is_not_protected(server: Daemon) -> None:
+    done = run(server, "trace-packet", "ipsec-d", "192.0.2.1", "192.0.2.2")
+    assert "not protected: " in done.stdout
+
+
+def test_reapply(server: Daemon) -> None:
+    done = run(server, "reapply", "ipsec-d", "saegw-l1l-loopback-ipv4", "foo0")
+    assert done.stdout == "foo0 on saegw-l1l-loopback-ipv4: unchanged\n"
+
+
+def test_reapply_of_what_is_not_bound(server: Daemon) -> None:
+    done = run(server, "reapply", "ipsec-d", "saegw-l1l-loopback-ipv4", "foo9")
+    assert done.returncode == 1
+    assert "data-missing" in done.stderr
+
+
+def test_export_and_import_are_one_round(server: Daemon, tmp_path: Path) -> None:
+    exported = run(server, "export")
+    assert exported.returncode == 0
+    assert "crypto map foo0 ikev2-ipv4" in exported.stdout
+    assert "foo0key" not in exported.stdout + exported.stderr
+    text = tmp_path / "running.cfg"
+    text.write_text(exported.stdout)
+    imported = run(server, "import", "--to", "candidate", str(text))
+    assert imported.returncode == 0, imported.stderr
+    with server.connect() as session:
+        before = session.get_config("running").data_xml
+        session.commit()
+        assert session.get_config("running").data_xml == before
+
+
+def test_import_takes_nothing_when_a_line_is_not_taken(server: Daemon, tmp_path: Path) -> None:
+    text = tmp_path / "bad.cfg"
+    text.write_text("context ipsec-d\n  teleport everything\n#exit\n")
+    done = run(server, "import", str(text))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{text}:2: not taken: teleport everything:" in done.stderr
+
+
+def test_check_needs_no_server(tmp_path: Path) -> None:
+    check = [sys.executable, "-m", "cryptomap.daemon", "check"]
+    good = subprocess.run([*check, str(SAMPLES / "seed.xml")], capture_output=True, text=True, check=False)
+    assert (good.returncode, good.stdout) == (0, f"{SAMPLES / 'seed.xml'}: valid\n")
+    bad = tmp_path / "bad.xml"
+    bad.write_text((SAMPLES / "seed.xml").read_text().replace("<peer>209.165.201.1</peer>", "<peer>2001:db8::1</peer>"))
+    refused = subprocess.run([*check, str(bad)], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "crypto-map" in refused.stderr
+
+
+def test_an_unknown_host_key_is_refused(server: Daemon) -> None:
+    (server.directory / "other_hosts").write_text("")
+    done = run(server, "show", "configuration", known_hosts="other_hosts")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_nobody_listens() -> None:
+    command = [sys.executable, "-m", "cryptomap.daemon", "export", "--connect", "127.0.0.1:1", "--user", "x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "127.0.0.1" in done.stderr

@@ -204,7 +204,17 @@ class Mode:
         """The words a line of this mode can begin with."""
         return _first_words(self)
 
+    def named(self, *, undo: bool) -> tuple[tuple[tuple[str, ...], Statement], ...]:
+        """The commands with their words, or (``undo``) with those of their ``no`` forms."""
+        return _named(self, undo)
+
 
 @cache
 def _first_words(mode: Mode) -> frozenset[str]:
     return frozenset([statement.words.split()[0] for statement in mode.statements])
+
+
+@cache
+def _named(mode: Mode, undo: bool) -> tuple[tuple[tuple[str, ...], Statement], ...]:
+    pairs = [((undo and statement.undo) or statement.words, statement) for statement in mode.statements]
+    return tuple([(tuple(words.split()), statement) for words, statement in pairs])

@@ -141,10 +141,8 @@ class _Reader:
         """Raises Refusal, and skips the block, at a command that opens a mode there is nothing for."""
         for pattern, reason in mode.foreign.items():
             words = pattern.split()
-            known = any(statement.words == tokens[0].lower() for statement in mode.statements)
-            if known or len(tokens) <= len(words):
-                continue
-            if all(fnmatchcase(token.lower(), word) for token, word in zip(tokens, words, strict=False)):
+            named = len(tokens) > len(words) and all(map(fnmatchcase, map(str.lower, tokens), words))
+            if named and not any(known == (tokens[0].lower(),) for known, _ in mode.named(undo=False)):
                 raise self._skip_block(tokens, Refusal(reason))
 
     def _skip_block(self, tokens: Sequence[str], refusal: Refusal) -> Refusal:
@@ -187,9 +185,8 @@ class _Reader:
 
 def _by_words(mode: Mode, tokens: Tokens, *, undo: bool) -> list[Statement]:
     """The statements whose words the line begins with, the longest ones; ``tokens`` is then behind these words."""
-    named = [((undo and statement.undo) or statement.words, statement) for statement in mode.statements]
     unknown = f"'{tokens.peek()}' is not a command of {mode.name} mode, or not one this server has something for"
-    return find_by_words(tokens, named, unknown)
+    return find_by_words(tokens, mode.named(undo=undo), unknown)
 
 
 def _only_reading(

@@ -87,15 +87,15 @@ def is_short_for(token: str, word: str) -> bool:
 
 def complete(token: str, words: Iterable[str]) -> list[str]:
     """The keywords a token can stand for: the one that it is, else all that it begins. Sorted."""
-    known = sorted(set(words))
-    exact = [word for word in known if word.lower() == token.lower()]
-    return exact or [word for word in known if is_short_for(token, word)]
+    short = token.lower()
+    known = {word for word in words if word.lower().startswith(short)} if short else set()
+    return sorted({word for word in known if word.lower() == short} or known)
 
 
-def find_by_words(tokens: Tokens, named: Iterable[tuple[str, T]], unknown: str) -> list[T]:
+def find_by_words(tokens: Tokens, named: Iterable[tuple[tuple[str, ...], T]], unknown: str) -> list[T]:
     """The things whose words (possibly abbreviated) the tokens begin with, the longest ones; ``tokens`` is then behind
     these words. Raises Refusal, with the reason ``unknown`` if not even the first token fits."""
-    rivals = [(words.split(), thing) for words, thing in named]
+    rivals = list(named)
     depth = 0
     while True:
         token = tokens.peek()
@@ -108,7 +108,7 @@ def find_by_words(tokens: Tokens, named: Iterable[tuple[str, T]], unknown: str) 
             if whole:
                 return whole
             raise Refusal(_unexpected(token, following) if depth else unknown, tokens.at)
-        rivals = [(words, thing) for words, thing in rivals if words[depth : depth + 1] == matches]
+        rivals = [(words, thing) for words, thing in rivals if len(words) > depth and words[depth] == matches[0]]
         tokens.at += 1
         depth += 1
 

@@ -63,7 +63,7 @@ def test_completion(token: str, words: list[str], found: list[str]) -> None:
     assert complete(token, words) == found
 
 
-WORDS = [("ocsp", 1), ("ocsp nonce", 2), ("ocsp responder-address", 3)]
+WORDS = [(("ocsp",), 1), (("ocsp", "nonce"), 2), (("ocsp", "responder-address"), 3)]
 
 
 @pytest.mark.parametrize(("line", "found", "read"), [("ocsp", 1, 1), ("ocsp n", 2, 2), ("oc res 192.0.2.1", 3, 2)])

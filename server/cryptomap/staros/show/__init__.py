@@ -119,7 +119,9 @@ def _parsed(words: Sequence[str]) -> tuple[_Show, str | None]:
     tokens = Tokens(words)
     known = ", ".join(command.words for command in _SHOWS)
     try:
-        [command] = find_by_words(tokens, [(item.words, item) for item in _SHOWS], f"show commands are: {known}")
+        [command] = find_by_words(
+            tokens, [(tuple(item.words.split()), item) for item in _SHOWS], f"show commands are: {known}"
+        )
         name = None
         if command.name == "required" or (command.name == "optional" and tokens.skip("tag")):
             name = tokens.take("a name")

@@ -53,7 +53,6 @@ from cryptomap_backend.state import EventKind, Observation, TunnelState, TunnelS
 __all__ = ["PSK", "BackendConformance", "example_l2", "example_manual", "example_tunnel"]
 
 PSK = b"a secret nobody may see"
-ROUNDS = 25
 PATIENCE = 50
 """How often the state is looked at, 0.2 s apart, before a tunnel counts as not coming up."""
 
@@ -117,6 +116,9 @@ class Example(Protocol):
 
 class BackendConformance:
     """Subclass it, define the fixture ``make_backend``, and run pytest."""
+
+    rounds = 25
+    """Random changes of the longest test; a slow world takes fewer."""
 
     # ===== helpers =====
 
@@ -334,7 +336,7 @@ class BackendConformance:
     def test_the_effect_is_what_the_plan_says(self, backend: Backend, example: Example) -> None:
         random = Random(5)  # noqa: S311 - reproducible changes
         intent = self.bring_up(backend)
-        for _ in range(ROUNDS):
+        for _ in range(self.rounds):
             before = backend.observe()
             plan = backend.prepare(_random_change(random, intent, example))
             backend.apply(plan)

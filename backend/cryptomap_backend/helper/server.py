@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptomap_backend.contract import BackendError, Unavailable
-from cryptomap_backend.helper.codec import CodecFault, decode, encode
+from cryptomap_backend.helper.codec import decode, encode
 from cryptomap_backend.helper.guard import Forbidden, Guard
 from cryptomap_backend.helper.verbs import CHANGING, VERBS
 from cryptomap_backend.linux.kernel import Kernel
@@ -29,24 +29,30 @@ CREDENTIALS = struct.Struct("=3i")
 
 
 def answer_to(line: bytes, kernel: Kernel, guard: Guard) -> dict[str, Any]:
-    """The answer to one request. Never raises: what goes wrong is the answer. Nothing done for a bad request."""
+    """The answer to one request. Never raises: what goes wrong is the answer. Nothing is done for a bad request."""
     try:
-        verb, *given = json.loads(line)
-        types = VERBS[verb].arguments.values()
-        arguments = [decode(kind, item) for kind, item in zip(types, given, strict=True)]
+        verb, arguments = _request(line)
         guard.check(verb, arguments)
-        return {"answer": encode(getattr(kernel, verb)(*arguments))}
-    except BackendError as fault:
-        return _error(type(fault).__name__, str(fault))
     except Forbidden as fault:
         log.warning("refused: %s", fault)
         return _error(Unavailable.__name__, str(fault))
-    except (CodecFault, ValueError, KeyError, TypeError) as fault:
+    except (ValueError, KeyError, TypeError) as fault:
         log.warning("a request that cannot be read: %s", type(fault).__name__)
         return _error(Unavailable.__name__, "the helper does not understand the request")
+    try:
+        return {"answer": encode(getattr(kernel, verb)(*arguments))}
+    except BackendError as fault:
+        return _error(type(fault).__name__, str(fault))
     except Exception as bug:
         log.exception("bug")
         return _error(type(bug).__name__, "the helper failed in an unforeseen way")
+
+
+def _request(line: bytes) -> tuple[str, list[Any]]:
+    """Raises CodecFault, ValueError, KeyError, TypeError."""
+    verb, *given = json.loads(line)
+    kinds = VERBS[verb].arguments.values()
+    return verb, [decode(kind, item) for kind, item in zip(kinds, given, strict=True)]
 
 
 def _error(kind: str, text: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Program:
     marks: Marks = NO_SHIFT
     dscp_to_cos: DscpToCos = (0,) * 64
     devices: tuple[str, ...] = ()
-    major: int = 0xC0DE
+    major: int = 0x4351
 
     @property
     def digest(self) -> str:

@@ -20,6 +20,7 @@ PATIENCE = 30
 """Seconds after which a program counts as stuck."""
 PATHS = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 FAMILIES = ("ip", "ipv6")
+FILTER = re.compile(r"pref (\d+) basic chain 0 handle (?:(?!\nfilter).)*? label (\d+) tc (\d+)", re.DOTALL)
 
 
 class ProgramFault(Exception):
@@ -28,7 +29,7 @@ class ProgramFault(Exception):
 
 def nft_version() -> str:
     """The version of nft, e.g. ``1.0.6``. Raises Unavailable."""
-    found = re.search(r"v(\S+)", _said("nft", "--version"))
+    found = re.search(r"v(\S+)", _said("", ("nft", "--version")))
     return found[1] if found else "unknown"
 
 
@@ -100,14 +101,15 @@ def _ensure_classifier(egress: Egress) -> None:
 
 
 def _seen_filters(egress: Egress) -> Iterator[tuple[int, tuple[int, int]]]:
-    """(cos, (label, TC)) of our IPv4 filters; those for IPv6 are always made with them."""
-    for item in _shown(egress.namespace, ("tc", "-j", "filter", "show", "dev", egress.device, "egress")):
-        place = item.get("pref", 0) - FILTER_PREFERENCE
-        if place not in range(0, 16, 2):
-            continue
-        for action in item.get("options", {}).get("actions", ()):
-            if action.get("kind") == "mpls":
-                yield place // 2, (int(action["label"]), int(action["tc"]))
+    """(cos, (label, TC)) of our IPv4 filters; those for IPv6 are always made with them.
+
+    Read from the text, because what ``tc -j`` prints for this classifier is not JSON (iproute2 6.1).
+    """
+    text = _said(egress.namespace, ("tc", "filter", "show", "dev", egress.device, "egress"))
+    for preference, label, traffic_class in FILTER.findall(text):
+        place = int(preference) - FILTER_PREFERENCE
+        if place in range(0, 16, 2):
+            yield place // 2, (int(label), int(traffic_class))
 
 
 # ===== running =====
@@ -122,19 +124,15 @@ def _do(namespace: str, command: Sequence[str], given: str = "") -> None:
 
 
 def _shown(namespace: str, command: Sequence[str]) -> Any:
+    return json.loads(_said(namespace, command) or "[]")
+
+
+def _said(namespace: str, command: Sequence[str]) -> str:
     try:
         with inside(namespace):
-            text = _run(command)
+            return _run(command)
     except ProgramFault as fault:
         raise Unavailable(f"{command[0]} failed{_where(namespace)}: {fault}") from fault
-    return json.loads(text or "[]")
-
-
-def _said(*command: str) -> str:
-    try:
-        return _run(command)
-    except ProgramFault as fault:
-        raise Unavailable(f"{command[0]} failed: {fault}") from fault
 
 
 def _run(command: Sequence[str], given: str = "") -> str:

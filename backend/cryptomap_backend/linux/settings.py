@@ -37,7 +37,7 @@ class Settings:
     reqids: tuple[int, int] = (0x10000000, 0x1FFFFFFF)
     mark_shift: int = 0
     table: str = "cryptomap"
-    priority_major: int = 0xC0DE
+    priority_major: int = 0x4351
     policy_priority: int = 0x10000
 
     @classmethod
@@ -147,6 +147,6 @@ _READERS: Mapping[str, Callable[[str, object], Any]] = {
     "reqids": _range,
     "mark_shift": lambda name, value: _integer(name, value, 0, 25),
     "table": _word,
-    "priority_major": lambda name, value: _integer(name, value, 1, 0xFFFE),
+    "priority_major": lambda name, value: _integer(name, value, 1, 0x7FFF),
     "policy_priority": lambda name, value: _integer(name, value, 0, 0x7FFFFFFF),
 }

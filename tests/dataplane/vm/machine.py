@@ -107,9 +107,13 @@ class Machine:
     def start(self, command: list[str], ready: str | None = None, namespace: str = "") -> None:
         """A program that stays. With ``ready``, the path of a file, waits until that is there."""
         inside = f"ip netns exec {namespace} " if namespace else ""
-        self.run(f"{inside}{shlex.join(command)} </dev/null >/run/{Path(command[0]).name}.log 2>&1 &")
+        self.run(f"{inside}{shlex.join(command)} </dev/null >>/run/programs.log 2>&1 &")
         if ready:
-            self.run(f"for i in $(seq 300); do [ -e {ready} ] && exit 0; sleep .1; done; cat /run/*.log; exit 1")
+            self.wait_for(ready)
+
+    def wait_for(self, path: str) -> None:
+        """Until that file is there. Raises GuestFault after half a minute, with what programs have printed."""
+        self.run(f"for i in $(seq 300); do [ -e {path} ] && exit 0; sleep .1; done; cat /run/programs.log; exit 1")
 
     def forward(self, inside: str) -> Path:
         """A socket here, each connection to which leads to the Unix socket of that path in the machine."""
@@ -149,7 +153,7 @@ class Machine:
         kernel = next(kernel_tree().glob("boot/vmlinuz-*"))
         line = "console=ttyS0 quiet panic=-1 tsc=reliable mitigations=off audit=0 nowatchdog random.trust_cpu=on"
         command = [
-            *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", str(MEGABYTES)),
+            *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEGABYTES)),
             *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-serial", f"file:{directory / 'console'}", "-kernel", str(kernel), "-initrd", str(directory / "initrd")),
             *("-append", line),

@@ -1,0 +1,143 @@
+"""Two gateways and their wires inside the virtual machine, and backends that reach them from outside.
+
+Namespaces ``left`` and ``right`` are joined by a veth pair with VLAN 100 (10.0.0.0/24, 2001:db8::/64) and VLAN 300
+(10.3.0.0/24, whose IPsec packets leave with an MPLS label; it leads to 192.168.22.0/24). Behind them are 192.168.1.1,
+192.168.11.1 and fd01::1 on the left; 192.168.2.1, 192.168.12.1 and fd02::1 on the right. ``left2`` and ``right2`` are
+the same once more, with equal addresses, on wires of their own. Each is a context of the backend.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptomap_backend.linux import create
+from cryptomap_backend.linux.backend import LinuxBackend
+from dataplane import frames
+from dataplane.vm.machine import HERE, Machine
+
+ROOT = HERE.parents[2]
+SOCKET = "/run/cryptomap/helper.sock"
+LABEL = 200
+CONTEXTS = {"ipsec-d": "left", "peer": "right", "second": "left2", "second-peer": "right2"}
+ESP, AH = 50, 51
+
+MODULES = (
+    "veth 8021q xfrm_user nf_tables esp4 esp6 ah4 ah6 authenc cbc ecb crypto_null des_generic xcbc md5 sha256 sha512"
+    " act_mpls em_meta cls_basic sch_ingress mpls_router"
+)
+
+
+def side(name: str, host: int, neighbour: str) -> list[str]:
+    """Commands for ``ip -batch`` in the namespace of one side, which is host 1 or 2."""
+    mine, theirs = host, 3 - host
+    devices = [
+        line
+        for vlan in (100, 300)
+        for line in (f"link add link {name} name v{vlan} type vlan id {vlan}", f"link set v{vlan} up")
+    ]
+    return [
+        *("link set lo up", f"link set {name} up"),
+        *devices,
+        *(f"addr add 10.0.0.{mine}/24 dev v100", f"addr add 2001:db8::{mine}/64 dev v100 nodad"),
+        *(f"addr add 10.3.0.{mine}/24 dev v300", f"neigh replace 10.3.0.{theirs} lladdr {neighbour} dev v300"),
+        *(f"addr add 192.168.{mine}.1/32 dev lo", f"addr add 192.168.1{mine}.1/32 dev lo"),
+        f"addr add fd0{mine}::1/128 dev lo nodad",
+        f"route add 192.168.{theirs}.0/24 via 10.0.0.{theirs} src 192.168.{mine}.1",
+        f"route add 192.168.1{theirs}.0/24 via 10.0.0.{theirs} src 192.168.1{mine}.1",
+        f"route add 192.168.2{theirs}.0/24 via 10.3.0.{theirs} src 192.168.{mine}.1",
+        f"route add fd0{theirs}::/64 via 2001:db8::{theirs} src fd0{mine}::1",
+    ]
+
+
+def wiring(left: str, right: str, number: int) -> str:
+    """A shell script that makes two namespaces and the wire between them."""
+    macs = f"02:00:00:00:{number:02x}:01", f"02:00:00:00:{number:02x}:02"
+    pair = f"link add {left} netns {left} address {macs[0]} type veth peer name {right} netns {right} address {macs[1]}"
+    parts = [
+        f"ip netns add {left}; ip netns add {right}; ip {pair}",
+        _batch(left, side(left, 1, macs[1])),
+        _batch(right, side(right, 2, macs[0])),
+    ]
+    return "set -e; " + "\n".join(parts)
+
+
+def _batch(namespace: str, lines: Sequence[str]) -> str:
+    return f"ip -n {namespace} -batch - <<'END'\n" + "\n".join(lines) + "\nEND"
+
+
+def settings(*contexts: str) -> dict[str, object]:
+    """Of backend and helper alike; of these contexts or of all."""
+    return {
+        "contexts": {context: {"namespace": CONTEXTS[context]} for context in contexts or CONTEXTS},
+        "devices": [
+            {"context": "ipsec-d", "device": "v100"},
+            {"context": "ipsec-d", "device": "v300", "mpls-label": LABEL},
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of one packet: its ToS byte at the receiving application, and the IP frames on the wire."""
+
+    heard: int | None
+    wire: tuple[frames.Frame, ...]
+
+    @property
+    def ipsec(self) -> frames.Frame:
+        """The one ESP or AH packet of it."""
+        (found,) = [frame for frame in self.wire if frame.protocol in (ESP, AH)]
+        return found
+
+
+class Gateways:
+    """The two gateways in a machine."""
+
+    def __init__(self, vm: Machine) -> None:
+        self.vm = vm
+        vm.run(f"mkdir -p /run/cryptomap; cat > /run/cryptomap/backend.json <<'END'\n{json.dumps(settings())}\nEND")
+        helper = [sys.executable, "-m", "cryptomap_backend.helper", "--socket", SOCKET]
+        vm.start(["env", f"PYTHONPATH={ROOT / 'backend'}", *helper, "--settings", "/run/cryptomap/backend.json"])
+        vm.run(f"modprobe -a {MODULES}", check=False)
+        vm.run(wiring("left", "right", 1))
+        vm.run(wiring("left2", "right2", 2))
+        vm.wait_for(SOCKET)
+        self.helper = vm.forward(SOCKET)
+
+    def backend(self, *contexts: str) -> LinuxBackend:
+        """A backend of these contexts or of all, in this process, whose kernel is the machine's."""
+        return create({**settings(*contexts), "helper": str(self.helper)})
+
+    def send(
+        self,
+        tos: Sequence[int],
+        source: str = "192.168.1.1",
+        destination: str = "192.168.2.1",
+        ends: tuple[str, str] = ("left", "right"),
+        hear: bool = True,
+        port: int = 4000,
+    ) -> list[Seen]:
+        """One UDP packet for each ToS byte."""
+        said = {
+            "from": ends[0],
+            "to": ends[1],
+            "wire": ends[1],
+            "source": source,
+            "destination": destination,
+            "tos": list(tos),
+            "hear": hear,
+            "port": port,
+        }
+        script = Path(HERE / "traffic.py")
+        done = self.vm.run(f"python3 -S {script} {shlex.quote(json.dumps(said))}")
+        return [_seen(answer["heard"], answer["frames"]) for answer in json.loads(done.out)]
+
+
+def _seen(heard: int | None, captured: Sequence[str]) -> Seen:
+    parsed = (frames.parse(bytes.fromhex(frame)) for frame in captured)
+    return Seen(heard, tuple(frame for frame in parsed if frame))

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cryptomap_backend.intent import L2Marking
+from cryptomap_backend.linux.marks import Marks
 from cryptomap_backend.strongswan.vici import Lost, Rejected, Vici
 
 CHARON = "/usr/sbin/charon-systemd"
@@ -30,6 +32,7 @@ charon-systemd {{
 kernel-libipsec kernel-netlink socket-default vici counters
   install_routes = no
   install_virtual_ip = no
+  prefer_configured_proposals = no
   retransmit_tries = 2
   retransmit_timeout = 0.5
   retransmit_base = 1
@@ -145,6 +148,22 @@ class Charon:
             self.vici.request(command, message)
         except Rejected:
             return
+
+
+class Remembered:
+    """QoS maps that are only remembered: what they do to packets is for the tests of backend linux."""
+
+    held: L2Marking | None = None
+
+    @property
+    def marks(self) -> Marks:
+        return Marks()
+
+    def program(self, marking: L2Marking) -> None:
+        Remembered.held = marking
+
+    def fits(self, marking: L2Marking) -> bool:
+        return Remembered.held == marking
 
 
 class Lab:

@@ -8,35 +8,18 @@ import pytest
 
 from cryptomap_backend.conformance import BackendConformance
 from cryptomap_backend.contract import Backend
-from cryptomap_backend.intent import Intent, L2Marking
-from cryptomap_backend.linux.marks import Marks
+from cryptomap_backend.intent import Intent
 from cryptomap_backend.plan import Plan
 from cryptomap_backend.state import Drift
 from cryptomap_backend.strongswan import Settings, StrongswanBackend
-from dataplane.charon import Charon, Lab, answering
-
-
-class Maps:
-    """QoS maps that are only remembered: what they do to packets is for the tests of backend linux."""
-
-    held: L2Marking | None = None
-
-    @property
-    def marks(self) -> Marks:
-        return Marks()
-
-    def program(self, marking: L2Marking) -> None:
-        Maps.held = marking
-
-    def fits(self, marking: L2Marking) -> bool:
-        return Maps.held == marking
+from dataplane.charon import Charon, Lab, Remembered, answering
 
 
 class AgreeingBackend(StrongswanBackend):
     """Tells the peer the key of each tunnel before it uses it, as two operators on the telephone do."""
 
     def __init__(self, settings: Settings, peer: Charon) -> None:
-        super().__init__(settings, Maps)
+        super().__init__(settings, Remembered)
         self._peer = peer
 
     def apply(self, plan: Plan) -> None:
@@ -63,7 +46,7 @@ class AgreeingBackend(StrongswanBackend):
 class TestStrongswan(BackendConformance):
     @pytest.fixture
     def make_backend(self, lab: Lab) -> Iterator[Backend]:
-        Maps.held = None
+        Remembered.held = None
         for number in range(1, 6):
             lab.peer.load(f"peer{number}", answering(number))
         backend = AgreeingBackend(Settings.of({"socket": str(lab.gateway.socket), "retry-min": 0.2}), lab.peer)

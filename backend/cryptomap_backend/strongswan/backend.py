@@ -23,7 +23,7 @@ from cryptomap_backend.simulator.events import EventQueue
 from cryptomap_backend.state import Drift, Event, Health, Observation
 from cryptomap_backend.strongswan import effects
 from cryptomap_backend.strongswan.keeper import Keeper
-from cryptomap_backend.strongswan.limits import Daemon, capabilities, mixed_modes
+from cryptomap_backend.strongswan.limits import Daemon, capabilities, child_complaints
 from cryptomap_backend.strongswan.listener import Listener
 from cryptomap_backend.strongswan.messages import Connection, Marks, Translator
 from cryptomap_backend.strongswan.monitor import Monitor
@@ -130,12 +130,13 @@ class StrongswanBackend:
     def _judge(self, change: Change, able: Capabilities) -> tuple[str, ...]:
         """Raises Unsupported for what cannot be done; answers the warnings. Judges what the change sets, no more."""
         found: list[tuple[Item | None, Complaint]] = []
+        marks = bool(self._marking)
         for tunnel in (item.new for item in change.tunnels if item.new):
             found += [(tunnel.id, complaint) for complaint in able.complaints(tunnel)]
-            found += [(tunnel.id, complaint) for complaint in mixed_modes(tunnel.children)]
+            found += [(tunnel.id, complaint) for complaint in child_complaints(tunnel.children, marks)]
         for responder in (item.new for item in change.responders if item.new):
             found += [(responder.id, complaint) for complaint in able.responder_complaints(responder)]
-            found += [(responder.id, complaint) for complaint in mixed_modes(responder.children)]
+            found += [(responder.id, complaint) for complaint in child_complaints(responder.children, marks)]
         if change.l2_changed:
             found += [(None, complaint) for complaint in able.l2_complaints(change.new.l2)]
         if any(complaint.fatal for _, complaint in found):

@@ -43,7 +43,7 @@ class Keeper:
                 for job in self._next():
                     self._do(job)
             except Lost:
-                self._closed.wait(PAUSE)  # the listener finds out as well, and a resync starts all attempts anew
+                self._closed.wait(PAUSE)  # the listener finds out as well
             except Exception:
                 log.exception("strongswan: bug while keeping tunnels up")
                 self._closed.wait(PAUSE)
@@ -57,10 +57,21 @@ class Keeper:
 
     def _do(self, job: Job) -> None:
         try:
-            self._vici.request(*_request(job))
+            self._request(job)
         except Rejected as fault:
             if isinstance(job, Initiate):
                 self._monitor.failed(job, f"charon cannot negotiate it: {fault}")
+        except Lost:
+            if isinstance(job, Initiate):
+                self._monitor.undone(job)
+            raise
+
+    def _request(self, job: Job) -> None:
+        """Tried twice: a connection that charon has closed since its last use is only noticed by using it."""
+        try:
+            self._vici.request(*_request(job))
+        except Lost:
+            self._vici.request(*_request(job))
 
 
 def _request(job: Job) -> tuple[str, dict[str, Any]]:

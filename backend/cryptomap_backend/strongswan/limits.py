@@ -12,7 +12,7 @@ from cryptomap_backend.intent import Child, Mode, TunnelKind
 from cryptomap_backend.state import Platform
 from cryptomap_backend.strongswan.proposals import loaded
 
-__all__ = ["Daemon", "capabilities", "mixed_modes"]
+__all__ = ["Daemon", "capabilities", "child_complaints"]
 
 NOTES: Mapping[str, str] = {
     Feature.IKE_TIMERS: "strongSwan has retransmission tries and time-outs for the whole daemon only (strongswan.conf: "
@@ -109,9 +109,14 @@ def _in_user_space(able: Capabilities) -> Capabilities:
     )
 
 
-def mixed_modes(children: tuple[Child, ...]) -> Iterator[Complaint]:
-    """A child of charon has one mode."""
+def child_complaints(children: tuple[Child, ...], marks: bool) -> Iterator[Complaint]:
+    """What no capability says: a child of charon has one mode and one mark."""
     for child in children:
+        dscps = {proposal.dscp for proposal in child.proposals}
+        if not marks and dscps != {None}:
+            yield Complaint("dscp", f"backend strongswan marks nothing here (payload {child.name})", fatal=False)
+        elif len(dscps) > 1:
+            yield Complaint("dscp", f"payload {child.name}: {NOTES['dscp']}", fatal=False)
         if len({proposal.mode for proposal in child.proposals}) > 1:
             yield Complaint(
                 "mixed-modes",

@@ -10,7 +10,7 @@ import time
 from cryptomap_backend.simulator.events import EventQueue
 from cryptomap_backend.state import Event, EventKind
 from cryptomap_backend.strongswan.monitor import EVENTS, Monitor
-from cryptomap_backend.strongswan.vici import Lost, Rejected, Vici
+from cryptomap_backend.strongswan.vici import Lost, Message, Rejected, Vici
 
 __all__ = ["Listener"]
 
@@ -21,6 +21,9 @@ SHORTEST, LONGEST = 0.1, 5.0
 
 LOOK = 0.1
 """Seconds after which a quiet connection looks whether it is to end or to read all SAs again."""
+
+LOG_LAG = 0.1
+"""Seconds by which charon's log may come after the event it explains."""
 
 
 class Listener:
@@ -81,11 +84,24 @@ class Listener:
 
     def _hear(self) -> None:
         while not self._closed.is_set():
-            event = self._events.event(LOOK)
-            if event is not None:
+            first = self._events.event(LOOK)
+            for event in () if first is None else self._ordered(first):
                 self._monitor.heard(*event)
             if self._asked.is_set():
                 self._list()
+
+    def _ordered(self, first: tuple[str, Message]) -> list[tuple[str, Message]]:
+        """charon sends its log by another thread, so that why an SA ended may come after that it ended: what the log
+        says in the next moment goes first."""
+        if first[0] != "ike-updown" or first[1].get("up") == "yes":
+            return [first]
+        told: list[tuple[str, Message]] = []
+        rest, deadline = [first], time.monotonic() + LOG_LAG
+        while (left := deadline - time.monotonic()) > 0:
+            event = self._events.event(left)
+            if event is not None:
+                (told if event[0] == "log" else rest).append(event)
+        return told + rest
 
     def _list(self) -> None:
         self._asked.clear()

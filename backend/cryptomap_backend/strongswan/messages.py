@@ -32,6 +32,10 @@ __all__ = ["Connection", "Marks", "Shared", "Translator"]
 REKEY_AT = 0.9
 """Share of a lifetime at which a rekey begins at the latest; charon begins up to 10 % of the lifetime earlier."""
 
+NEVER = 1 << 60
+"""Packets that no SA lives to see. charon does not negotiate a child that it takes for a duplicate of a live one; that
+much and a bit more tells two generations of one child apart."""
+
 
 class Marks(Protocol):
     """How the DSCP of an SA reaches nftables: as a packet mark."""
@@ -106,10 +110,10 @@ class Translator:
         bodies: dict[str, dict[str, Any]] = {}
         trap = self.traps and tunnel.remote is not None and tunnel.selector is not None
         for child in tunnel.children:
-            marking = [tunnel.applied_dscp(proposal.name) for proposal in child.proposals]
+            marking = [self._mark(tunnel.applied_dscp(proposal.name)) for proposal in child.proposals]
             generation = digest(*base, child.family, negotiated(child), marking)
-            children[child.name] = ChildName(child.name, generation, version, marking[0])
-            body = self._child(child, tunnel.selector, marking[0], tunnel.df_bit)
+            name_of = children[child.name] = ChildName(child.name, generation, version, marking[0])
+            body = self._child(child, tunnel.selector, name_of, tunnel.df_bit)
             bodies[str(children[child.name])] = body | {"start_action": "trap" if trap else "none"}
         return Connection(
             item=tunnel.id,
@@ -131,9 +135,9 @@ class Translator:
         children: dict[str, ChildName] = {}
         bodies: dict[str, dict[str, Any]] = {}
         for child in responder.children:
-            dscp = child.proposals[0].dscp
-            children[child.name] = ChildName(child.name, digest(*base, negotiated(child)), version, dscp)
-            body = self._child(child, None, dscp, responder.df_bit)
+            dscp = self._mark(child.proposals[0].dscp)
+            name_of = children[child.name] = ChildName(child.name, digest(*base, negotiated(child)), version, dscp)
+            body = self._child(child, None, name_of, responder.df_bit)
             bodies[str(children[child.name])] = body | {"start_action": "none"}
         return Connection(
             item=responder.id,
@@ -148,7 +152,11 @@ class Translator:
 
     # ===== children =====
 
-    def _child(self, child: Child, selector: Selector | None, dscp: int | None, df_bit: DfBit) -> dict[str, Any]:
+    def _mark(self, dscp: int | None) -> int | None:
+        """What an SA is marked with: nothing where nothing is marked."""
+        return dscp if self.marks is not None else None
+
+    def _child(self, child: Child, selector: Selector | None, name: ChildName, df_bit: DfBit) -> dict[str, Any]:
         local, remote = _selectors(selector, child.family)
         body: dict[str, Any] = {
             "mode": str(child.proposals[0].mode),
@@ -158,11 +166,12 @@ class Translator:
             "close_action": "none",
             "copy_dscp": "out",
             "copy_df": "no" if df_bit is DfBit.CLEAR else "yes",
+            "life_packets": str(NEVER + int(name.generation, 16)),
             **_child_times(child),
             **_child_proposals(child.proposals),
         }
         if self.marks is not None:
-            body["set_mark_out"] = self.marks.text(dscp)
+            body["set_mark_out"] = self.marks.text(name.dscp)
         return body
 
 
@@ -202,9 +211,10 @@ def _ike_times(ike: Ike) -> dict[str, str]:
 
 def _child_times(child: Child) -> dict[str, str]:
     if child.lifetime is None:
-        return {"life_time": "0s", "rekey_time": "0s"}
+        return {"life_time": "0s", "rekey_time": "0s", "rand_time": "0s"}
     begin = int(child.lifetime * REKEY_AT) if child.rekey else 0
-    return {"life_time": f"{child.lifetime}s", "rekey_time": f"{begin}s"}
+    spread = child.lifetime - begin if child.rekey else 0
+    return {"life_time": f"{child.lifetime}s", "rekey_time": f"{begin}s", "rand_time": f"{spread}s"}
 
 
 def _child_proposals(proposals: Sequence[EspProposal]) -> dict[str, list[str]]:

@@ -27,6 +27,8 @@ EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "log")
 GIVE_UP_AFTER = 240.0
 """Seconds after which a negotiation without a set-up timer counts as failed, whatever charon still does."""
 
+UNTOLD = Cause("the negotiation failed; charon's log has the details", refused=False)
+
 Clock = Callable[[], float]
 
 
@@ -199,7 +201,7 @@ class Monitor:
         known = tracked.ikes.get(record.uid)
         tracked.drop_ike(record.uid)
         if not tracked.closing and (cause or not (known and known.live)):
-            self._fail(tracked, cause or Cause("the negotiation failed; charon's log has the details", refused=False))
+            self._fail(tracked, cause or UNTOLD)
         self._settle(tracked, cause.text if cause else "closed by the peer", known or record)
 
     def _child_updown(self, tracked: Tracked, up: bool, report: Mapping[str, Any], now: float) -> None:
@@ -208,7 +210,7 @@ class Monitor:
             if up:
                 tracked.put_child(child)
                 tracked.attempts.pop(child.name.payload, None)
-            else:
+            elif child.uid in tracked.children:
                 tracked.put_child(child)
                 tracked.drop_child(child.uid)
         self._settle(tracked, "the child SA was deleted")
@@ -219,8 +221,9 @@ class Monitor:
         for pair in report.get("child-sas", {}).values():
             old, new = (ChildRecord.of(pair.get(key, {}), ike.uid, now) for key in ("old", "new"))
             if old is not None and new is not None:
-                tracked.put_child(old)
-                tracked.drop_child(old.uid)
+                if old.uid in tracked.children:
+                    tracked.put_child(old)
+                    tracked.drop_child(old.uid)
                 tracked.put_child(new)
                 self._publish(EventKind.CHILD_REKEYED, tracked, "child SA rekeyed", ike)
         self._settle(tracked, "rekeyed")
@@ -238,7 +241,14 @@ class Monitor:
         cause = cause_of(message.get("msg", "")) if tracked else None
         if tracked is None or cause is None:
             return
-        tracked.causes[int(message.get("ikesa-uniqueid", 0))] = cause
+        uid = int(message.get("ikesa-uniqueid", 0))
+        if cause.final:
+            tracked.drop_ike(uid)
+            self._fail(tracked, tracked.causes.pop(uid, cause))
+            return
+        tracked.causes[uid] = cause
+        if tracked.last_error == UNTOLD.text:
+            tracked.last_error = cause.text
         if cause.child:
             self._fail(tracked, cause)
 
@@ -333,6 +343,14 @@ class Monitor:
                 else:
                     due.append(again)
             return found, max(min(due) - now, 0.0) if due else None
+
+    def undone(self, job: Initiate) -> None:
+        """charon was not there to begin it: to be handed out again soon."""
+        with self._lock:
+            if tracked := self._tracked.get(job.connection):
+                tracked.attempts.clear()
+                tracked.next_try = self._clock() + self._pause(0)
+                self._touch(job.connection)
 
     def failed(self, job: Initiate, text: str) -> None:
         """charon would not even begin."""

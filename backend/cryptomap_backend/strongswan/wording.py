@@ -15,11 +15,12 @@ __all__ = ["Cause", "cause_of"]
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a negotiation failed or an SA went. ``child`` is True if the IKE SA survives it; ``refused`` is True if the
-    peer said no, as against being silent."""
+    peer said no, as against being silent; ``final`` is True if charon has no event for it."""
 
     text: str
     child: bool = False
     refused: bool = True
+    final: bool = False
 
 
 _NOTIFY = {
@@ -67,6 +68,10 @@ _LINES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             Cause("the kernel refused the SA: does it have the algorithm, and ESP and AH?", child=True),
         ),
         (r"unable to install IPsec policies", Cause("the kernel refused the policies of the tunnel", child=True)),
+        (
+            r"establishing IKE_SA failed, peer not responding",
+            Cause("the peer does not answer", refused=False, final=True),
+        ),
         (r"unable to resolve|no route to", Cause("there is no route to the peer", refused=False)),
     )
 )

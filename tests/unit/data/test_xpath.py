@@ -30,7 +30,10 @@ MODULE = module(
       leaf-list port { type string; ordered-by user; }
       leaf escort { type leafref { path "../../ship/name"; } }
       container crew { leaf captain { type string; } leaf size { type uint8; default 4; } }
-      list cargo { key "kind lot"; leaf kind { type string; } leaf lot { type uint32; } leaf tons { type decimal64 { fraction-digits 1; } } }
+      list cargo {
+        key "kind lot"; leaf kind { type string; } leaf lot { type uint32; }
+        leaf tons { type decimal64 { fraction-digits 1; } }
+      }
     }
   }
   leaf season { type string; }

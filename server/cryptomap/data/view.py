@@ -45,8 +45,9 @@ class ProviderFault:
 
 class View:
     """One reader's view of a tree. ``deadline`` (``time.monotonic`` seconds) ends the asking of providers: what comes
-    later is left out and reported in ``faults``. Showing defaults needs the schema, for when conditions. ``hide`` names
-    schema nodes that are not there for this reader, with all below them; keys of a list are always there."""
+    later is left out and reported in ``faults``. Showing defaults needs the schema, for when conditions; those of state
+    are shown only if there are providers. ``hide`` names schema nodes that are not there for this reader, with all
+    below them; keys of a list are always there."""
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class View:
         if not child.config and child.path in self._providers:
             return self._ask(self._providers[child.path], (*path, (child, None)))
         value = node.slots[child.slot]
-        if value is None and self.defaults and isinstance(child, Leaf | LeafList):
+        if value is None and self.defaults and isinstance(child, Leaf | LeafList) and (child.config or self._providers):
             value = implied(node, child)
             if value is not None and not self._when_holds(child, value, path):
                 return None

@@ -15,6 +15,7 @@ from cryptomap.netconf.capabilities import (
     NOTIFICATION,
     ROLLBACK_ON_ERROR,
     STARTUP,
+    URL,
     VALIDATE,
     WITH_DEFAULTS,
     WRITABLE_RUNNING,
@@ -64,6 +65,7 @@ OPERATIONS_OF: Final[Mapping[str, Collection[str]]] = {
     CANDIDATE: ("commit", "discard-changes"),
     CONFIRMED_COMMIT: ("commit", "cancel-commit"),
     ROLLBACK_ON_ERROR: ("edit-config",),
+    URL: ("edit-config", "copy-config", "delete-config", "validate"),
     STARTUP: ("copy-config", "delete-config"),
     VALIDATE_1_0: ("validate",),
     VALIDATE: ("validate", "edit-config"),
@@ -77,10 +79,14 @@ OPERATIONS_OF: Final[Mapping[str, Collection[str]]] = {
 """The operations a capability brings or extends, by local name."""
 
 
-def announced(schema: Schema, *, startup: bool = False, writable_running: bool = False) -> tuple[str, ...]:
+def announced(
+    schema: Schema, *, startup: bool = False, writable_running: bool = False, url: bool = False
+) -> tuple[str, ...]:
     """All capabilities of the server. Modules in YANG 1.0 are listed here (RFC 6020 section 5.6.4), those in YANG 1.1
     only in the YANG library, which a client then reads (RFC 7950 section 5.6.4)."""
-    optional = [uri for uri, is_on in ((STARTUP, startup), (WRITABLE_RUNNING, writable_running)) if is_on]
+    files = str(Capability(URL, {"scheme": "file"}))
+    options = ((STARTUP, startup), (WRITABLE_RUNNING, writable_running), (files, url))
+    optional = [uri for uri, is_on in options if is_on]
     return (*_ALWAYS, *optional, *_library(schema), *_modules(schema))
 
 

@@ -10,7 +10,7 @@ from lxml import etree
 from cryptomap.datastore.confirm import DEFAULT_TIMEOUT, Confirm
 from cryptomap.errors import MissingElement, RpcError
 from cryptomap.operations.call import Call, Reply
-from cryptomap.operations.edit import source_of
+from cryptomap.operations.edit import inline, source_of
 from cryptomap.operations.parameters import Parameters
 
 __all__ = ["cancel_commit", "commit", "discard_changes", "validate"]
@@ -57,7 +57,7 @@ async def discard_changes(call: Call) -> Reply:
 
 async def validate(call: Call) -> Reply:
     """The constraints of the schema and the commit rules, on a datastore or a configuration inside the message."""
-    source = Parameters(call.element, "source").datastore_or_config("source")
+    source = await inline(call, Parameters(call.element, "source").place("source"))
     warnings = await call.server.writer.run(_validate, call, source)
     _log(call, warnings)
     return None

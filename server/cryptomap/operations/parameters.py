@@ -22,6 +22,7 @@ from cryptomap.errors import (
     UnknownNamespace,
 )
 from cryptomap.netconf.messages import BASE
+from cryptomap.operations.url import Url
 
 __all__ = ["DATASTORES", "Parameters", "local_name"]
 
@@ -106,13 +107,22 @@ class Parameters:
 
     def datastore(self, name: str) -> str:
         """The datastore that the parameter (source or target) names."""
-        found = self.datastore_or_config(name)
+        found = self.place(name)
         if isinstance(found, str):
+            return found
+        if isinstance(found, Url):
+            raise self._fault(OperationNotSupported, f"{name} must be a datastore here, not <url>", "url")
+        raise self._fault(BadElement, f"{name} must be a datastore here, not <config>", "config")
+
+    def target(self, name: str = "target") -> str | Url:
+        """The datastore or file that the parameter names."""
+        found = self.place(name)
+        if isinstance(found, str | Url):
             return found
         raise self._fault(BadElement, f"{name} must be a datastore here, not <config>", "config")
 
-    def datastore_or_config(self, name: str) -> str | etree._Element:
-        """The datastore that the parameter names, or the ``config`` element in it."""
+    def place(self, name: str) -> str | Url | etree._Element:
+        """The datastore or file that the parameter names, or the ``config`` element in it."""
         children = list(self.need(name).iterchildren(etree.Element))
         if not children:
             raise self._fault(MissingElement, f"{name} must name a datastore", name)
@@ -123,8 +133,7 @@ class Parameters:
         if etree.QName(child).namespace != BASE or word not in (*DATASTORES, "config", "url"):
             raise self._fault(UnknownElement, f"{name}: there is no datastore {word}", word)
         if word == "url":
-            message = "a url is not supported: the capability :url is not announced"
-            raise OperationNotSupported(message, error_type="protocol", info=[("bad-element", "url")])
+            return Url((child.text or "").strip())
         return child if word == "config" else word
 
     @property

@@ -11,9 +11,11 @@ import logging
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptomap import netconf
-from cryptomap.data.tree import Node, Path
+from cryptomap.data import tree
+from cryptomap.data.tree import Node
 from cryptomap.data.view import Provider, View
 from cryptomap.data.xml import Sealer
 from cryptomap.datastore.datastores import Datastores
@@ -24,6 +26,7 @@ from cryptomap.operations.actions import Handler
 from cryptomap.operations.capabilities import announced
 from cryptomap.operations.notifier import Notifier
 from cryptomap.operations.sessions import Ended, Reason, Session, SessionLimits, Sessions
+from cryptomap.operations.url import Files
 
 __all__ = ["Limits", "Server"]
 
@@ -49,8 +52,9 @@ class Server:
     """What all sessions share.
 
     ``providers`` answer state by schema path, ``handlers`` perform rpcs and actions by schema path. ``recovery`` users
-    are not bound by ``access``, which is :class:`Nacm` unless given; ``groups`` answers the groups
-    that a user has besides those configured. ``seal`` is what the datastores seal with.
+    are not bound by ``access``, which is :class:`Nacm` unless given; ``groups`` answers the groups that a
+    user has besides those configured. ``url_directory`` is where the files of :url are; ``None``: there are none.
+    ``seal`` is what the datastores seal with.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Server:
         recovery: Collection[str] = (),
         groups: nacm.Groups = nacm.no_groups,
         limits: Limits | None = None,
+        url_directory: Path | None = None,
     ) -> None:
         self.schema = datastores.schema
         self.datastores = datastores
@@ -75,8 +80,12 @@ class Server:
         datastores.permit = self.access.write
         self.sessions = Sessions(self.limits.sessions)
         self.start_time = time.time()
+        self.files = Files(url_directory, self.limits.messages.message)
         self.capabilities = announced(
-            self.schema, startup="startup" in datastores.names, writable_running=datastores.writable_running
+            self.schema,
+            startup="startup" in datastores.names,
+            writable_running=datastores.writable_running,
+            url=self.files.is_offered,
         )
         self.providers = {
             **monitoring.providers(self),
@@ -90,7 +99,7 @@ class Server:
 
     # ---- for whoever has news ----------------------------------------------------------------------------------
 
-    def notify(self, notification: Node, path: Path = ()) -> None:
+    def notify(self, notification: Node, path: tree.Path = ()) -> None:
         """Send a notification to all who subscribed; from any thread. ``notification`` is a node of a notification's
         schema; ``path`` is the instance it is about if it is defined inside a data node (RFC 7950 section 7.16)."""
         self.notifier.notify(notification, path)

@@ -13,7 +13,7 @@ from support.lab import Lab, door_schema
 
 
 def protocol_capabilities() -> list[str]:
-    everything = announced(door_schema(), startup=True, writable_running=True)
+    everything = announced(door_schema(), startup=True, writable_running=True, url=True)
     return [Capability.parse(text).uri for text in everything if text.startswith("urn:ietf:params:netconf:")]
 
 

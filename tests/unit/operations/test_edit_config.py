@@ -157,7 +157,7 @@ PARAMETER_FAULTS = {
     ),
     "<edit-config><target><url>file:x</url></target><config/></edit-config>": Error(
         "operation-not-supported",
-        "a url is not supported: the capability :url is not announced",
+        "target must be a datastore here, not <url>",
         "protocol",
         info={"bad-element": "url"},
     ),

@@ -98,6 +98,8 @@ MODULES = (
     "ietf-datastores",
     "ietf-yang-library",
     "cryptomap-server",
+    "nc-notifications",
+    "notifications",
 )
 
 

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 import asyncssh
@@ -37,6 +38,7 @@ from cryptomap.ipsec.scope import Policy
 from cryptomap.netconf.parser import ParserLimits
 from cryptomap.operations.conversation import serve
 from cryptomap.operations.nacm_rules import check_rules
+from cryptomap.operations.replay_log import ReplayLog
 from cryptomap.operations.server import Limits, Server
 from cryptomap.operations.sessions import SessionLimits
 from cryptomap.schema.cache import load_cached
@@ -127,6 +129,7 @@ async def _hold(
         groups=lambda name: settings.users[name].groups if name in settings.users else (),
         limits=_limits(settings),
         url_directory=settings.server.url_dir,
+        replay=ReplayLog(settings.server.state_dir / "notifications.sqlite", now=time.time()),
     )
     datastores.subscribe(gateway.listener(server.notify))
     threading.Thread(target=gateway.listen, args=(server.notify,), name="backend-events", daemon=True).start()

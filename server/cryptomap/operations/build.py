@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -9,7 +10,9 @@ from typing import Any, TypeAlias
 from cryptomap.data.tree import AnyValue, EntriesTypes, KeylessEntries, Node, Value, entries_of, key_of
 from cryptomap.schema.nodes import DataNode, InnerNode, ListNode
 
-__all__ = ["Plain", "build", "date_and_time"]
+__all__ = ["Plain", "build", "date_and_time", "seconds_of"]
+
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 Plain: TypeAlias = Mapping[str, Any]
 """Children by name: a leaf is a str, an int, or True for an empty or boolean one; a leaf-list is a list of such; a
@@ -50,3 +53,10 @@ def date_and_time(seconds: float) -> str:
     """Seconds since the epoch as yang:date-and-time in UTC, to the millisecond."""
     text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     return f"{text.removesuffix('+00:00')}Z"
+
+
+def seconds_of(text: str) -> float:
+    """The inverse, for any yang:date-and-time (RFC 3339 with its offset). Raises ValueError."""
+    if _DATE_AND_TIME.fullmatch(text) is None:
+        raise ValueError(f"'{text}' is no date and time")
+    return datetime.fromisoformat(text).timestamp()

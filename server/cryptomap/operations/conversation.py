@@ -33,6 +33,7 @@ from cryptomap.netconf.states import Role
 from cryptomap.operations.backlog import Backlog
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.dispatch import perform
+from cryptomap.operations.outbox import Outbox
 from cryptomap.operations.sessions import Ended, Peer, Reason
 
 if TYPE_CHECKING:
@@ -67,8 +68,10 @@ class Conversation:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ended] = self._loop.create_future()
         self.session = server.sessions.open(peer, time.time(), self.end)
+        limits = server.limits
+        self.session.outbox = Outbox(limits.queued_notifications, limits.queued_bytes, self._overflow)
         self._connection = Connection(
-            Role.SERVER, server.capabilities, session_id=self.session.id, limits=server.limits.messages
+            Role.SERVER, server.capabilities, session_id=self.session.id, limits=limits.messages
         )
         self._requests = Backlog(_WAITING_REQUESTS, _WAITING_BYTES)
         self._sending = asyncio.Lock()
@@ -84,7 +87,7 @@ class Conversation:
 
     async def run(self) -> None:
         """Until the end, whatever brings it."""
-        for part in (self._read(), self._answer(), self._watch()):
+        for part in (self._read(), self._answer(), self._watch(), self._deliver()):
             self._start(part)
         try:
             ended = await self._ended
@@ -163,7 +166,7 @@ class Conversation:
             await asyncio.sleep(left)
 
     def _is_in_use(self) -> bool:
-        return self._is_busy or self.session.subscription is not None or len(self._requests) > 0
+        return self._is_busy or bool(self.session.subscriptions) or len(self._requests) > 0
 
     # ===== answering =====
 
@@ -197,9 +200,9 @@ class Conversation:
         except RpcErrors as faults:
             log.info("%s: %s refused: %s", self.session, request.operation.tag, faults)
             await self._send_errors(request, faults.errors)
-            return
-        await self._send_reply(request, reply)
-        self._deliver_if_subscribed()
+        else:
+            await self._send_reply(request, reply)
+        self.session.outbox.release()
 
     async def _handle_bad(self, request: Request | None, error: RpcError) -> None:
         self.session.count("in_bad_rpcs")
@@ -222,18 +225,14 @@ class Conversation:
                 await self._peer.write(frame)
                 await asyncio.sleep(0)  # a long reply lets other sessions have their turn
 
-    def _deliver_if_subscribed(self) -> None:
-        subscription = self.session.subscription
-        if subscription is not None and not subscription.is_delivered:
-            subscription.is_delivered = True
-            self._start(self._deliver())
+    def _overflow(self) -> None:
+        log.warning("%s is dropped: it does not read its notifications", self.session)
+        self.end(Ended(Reason.DROPPED, "notifications were not read"))
 
     async def _deliver(self) -> None:
         """Notifications, each between two replies."""
-        subscription = self.session.subscription
-        assert subscription is not None
         while True:
-            time_of_event, body = await subscription.next()
+            time_of_event, body = await self.session.outbox.next()
             async with self._sending:
                 await self._peer.write(self._connection.send_notification(time_of_event, body))
             self.session.count("out_notifications")

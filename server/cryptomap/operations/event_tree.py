@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cryptomap.data.tree import KeylessEntries, Node, Path, Value, entries_of, key_text
+from cryptomap.data.tree import EntriesTypes, KeylessEntries, Node, Path, Value, entries_of, key_text
 from cryptomap.schema.nodes import Container, DataNode, InnerNode, ListNode, Notification, Schema
 
 __all__ = ["EventTree"]
@@ -21,10 +21,12 @@ class EventTree:
     def __init__(self, schema: Schema) -> None:
         self.data = schema
         self._places: dict[InnerNode, InnerNode] = {}  # data nodes and notifications -> what stands for them here
+        self._originals: dict[InnerNode, InnerNode] = {}  # and back
         root = replace(schema.root, children=(), choices=(), by_tag={}, by_qname={})
         tops = [self._container(item, root) for item in schema.notifications.values()]
         _adopt(root, [*tops, *self._children(schema.root, root)])
         self._places[schema.root] = root
+        self._originals = {place: original for original, place in self._places.items()}
         self.schema = replace(schema, root=root)
 
     def plant(self, notification: Node, path: Path = ()) -> Node:
@@ -46,6 +48,24 @@ class EventTree:
                 value = node
             place = parent
         return Node.empty(self.schema.root).with_slot(place.slot, value)
+
+    def dig(self, root: Node) -> tuple[Node, Path]:
+        """The one notification in a tree, and the instance it is about: the inverse of :meth:`plant`. Raises ValueError
+        if there is none."""
+        path: Path = ()
+        node = root
+        while True:
+            child, value = _only_inner(node)
+            original = self._originals[child]
+            if isinstance(original, Notification):
+                assert isinstance(value, Node)
+                return Node(original, value.slots), path
+            if isinstance(value, EntriesTypes):
+                key, node = next(iter(value.items()))
+            else:
+                assert isinstance(value, Node)
+                key, node = None, value
+            path = (*path, (original, key))
 
     def _children(self, node: InnerNode, parent: InnerNode) -> list[DataNode]:
         """What stands for the data nodes below that have notifications somewhere inside."""
@@ -79,6 +99,13 @@ class EventTree:
         )
         self._places[node] = container
         return container
+
+
+def _only_inner(node: Node) -> tuple[InnerNode, Value]:
+    for child, value in zip(node.schema.children, node.slots, strict=True):
+        if isinstance(child, InnerNode) and value is not None:
+            return child, value
+    raise ValueError(f"there is no notification in {node!r}")
 
 
 def _adopt(parent: InnerNode, children: list[DataNode]) -> None:

@@ -20,12 +20,14 @@ from cryptomap.data.view import Provider, View
 from cryptomap.data.xml import Sealer
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.writer import Writer
-from cryptomap.operations import events, library, monitoring, nacm
+from cryptomap.operations import events, library, monitoring, nacm, streams
 from cryptomap.operations.access import EVERYTHING, Access, Hide, Reader
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.capabilities import announced
 from cryptomap.operations.notifier import Notifier
+from cryptomap.operations.replay_log import ReplayLog
 from cryptomap.operations.sessions import Ended, Reason, Session, SessionLimits, Sessions
+from cryptomap.operations.timers import LoopTimers, Timers
 from cryptomap.operations.url import Files
 
 __all__ = ["Limits", "Server"]
@@ -54,7 +56,8 @@ class Server:
     ``providers`` answer state by schema path, ``handlers`` perform rpcs and actions by schema path. ``recovery`` users
     are not bound by ``access``, which is :class:`Nacm` unless given; ``groups`` answers the groups that a
     user has besides those configured. ``url_directory`` is where the files of :url are; ``None``: there are none.
-    ``seal`` is what the datastores seal with.
+    ``seal`` is what the datastores seal with. Events are logged in ``replay``, if there is one, so that they can be had
+    later; the server closes it.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class Server:
         recovery: Collection[str] = (),
         groups: nacm.Groups = nacm.no_groups,
         limits: Limits | None = None,
+        replay: ReplayLog | None = None,
+        timers: Timers | None = None,
         url_directory: Path | None = None,
     ) -> None:
         self.schema = datastores.schema
@@ -76,6 +81,7 @@ class Server:
         self.writer = writer
         self.seal = seal
         self.limits = limits or Limits()
+        self.timers: Timers = timers or LoopTimers()
         self.access: Access = access or nacm.Nacm(self.schema, lambda: datastores.running.root, recovery, groups)
         datastores.permit = self.access.write
         self.sessions = Sessions(self.limits.sessions)
@@ -90,11 +96,12 @@ class Server:
         self.providers = {
             **monitoring.providers(self),
             **library.providers(self),
+            **streams.providers(self),
             **nacm.providers(self.schema, self.access),
             **(providers or {}),
         }
         self.handlers = {**monitoring.handlers(self), **(handlers or {})}
-        self.notifier = Notifier(self.schema, self.sessions)
+        self.notifier = Notifier(self.schema, self.timers, replay)
         datastores.subscribe(events.Announcer(self.schema, self.notifier))
 
     # ---- for whoever has news ----------------------------------------------------------------------------------
@@ -127,6 +134,8 @@ class Server:
             await asyncio.shield(self.writer.run(self.datastores.close_session, session.id))
         except Exception:
             log.exception("%s: what it held could not be released", session)
+        for subscription in session.subscriptions:
+            subscription.end()
         self.sessions.remove(session)
         session.finished.set()
         if session.is_established and ended.reason in (Reason.DROPPED, Reason.TIMEOUT, Reason.OTHER):
@@ -141,3 +150,6 @@ class Server:
             session.end(Ended(Reason.OTHER, "the server stops"))
         for session in sessions:
             await session.finished.wait()
+        if self.notifier.replay is not None:
+            await asyncio.sleep(0)  # what the sessions' ends have announced goes into the log
+            await asyncio.to_thread(self.notifier.replay.close)

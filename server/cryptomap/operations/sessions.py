@@ -14,6 +14,7 @@ from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import InvalidValue, ResourceDenied
 
 if TYPE_CHECKING:
+    from cryptomap.operations.outbox import Outbox
     from cryptomap.operations.subscription import Subscription
 
 __all__ = ["Counters", "Ended", "Peer", "Reason", "Session", "SessionLimits", "Sessions"]
@@ -46,6 +47,12 @@ class Peer(Protocol):
     async def close(self, reason: str) -> None:
         """End the connection; what was written before is still delivered, within a few seconds."""
         ...
+
+
+class Ending(Protocol):
+    """Something a session has set up that ends with it."""
+
+    def end(self) -> None: ...
 
 
 class Reason(StrEnum):
@@ -108,7 +115,9 @@ class Session:
     end: Callable[[Ended], None]
     totals: Statistics
     counters: Counters = field(default_factory=Counters)
-    subscription: Subscription | None = None
+    outbox: Outbox = field(init=False)
+    subscription: Subscription | None = None  # that of create-subscription
+    subscriptions: list[Ending] = field(default_factory=list)  # all there are
     is_established: bool = False  # both hellos have passed
     is_closing: bool = False  # close-session was asked for: no request after it is performed
     finished: asyncio.Event = field(default_factory=asyncio.Event)  # its locks and all else it held are free

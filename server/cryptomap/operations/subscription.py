@@ -1,113 +1,114 @@
-"""create-subscription and what it sets up (RFC 5277), without replay."""
+"""create-subscription and what it sets up (RFC 5277), with replay."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections import deque
-from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final
 
 from lxml import etree
 
 from cryptomap.data.tree import Node
 from cryptomap.data.view import View
-from cryptomap.errors import InUse, InvalidValue, MissingElement, OperationNotSupported
-from cryptomap.operations.access import Access, Reader
+from cryptomap.errors import BadElement, InUse, InvalidValue, MissingElement, OperationNotSupported
+from cryptomap.operations.access import Reader
+from cryptomap.operations.build import date_and_time, seconds_of
 from cryptomap.operations.call import Call, Reply
-from cryptomap.operations.notifier import Record
+from cryptomap.operations.feed import Feed, Wanted
 from cryptomap.operations.parameters import Parameters
+from cryptomap.operations.records import Record
 from cryptomap.operations.retrieve import filtered
-from cryptomap.operations.sessions import Ended, Reason, Session
 
-__all__ = ["Subscription", "create_subscription"]
+__all__ = ["NOTIFICATIONS", "STREAM", "Subscription", "create_subscription"]
 
-log = logging.getLogger(__name__)
+STREAM: Final = "NETCONF"
+"""The only event stream: all notifications of all modules."""
 
-Wanted: TypeAlias = Callable[[Record, Reader], bool]
+NOTIFICATIONS: Final = "urn:ietf:params:xml:ns:netmod:notification"
 
 
 class Subscription:
-    """One session's notifications that were not sent yet. It lives as long as its session.
+    """What one create-subscription set up. A session has one at a time; when its stop time has come it may have
+    another."""
 
-    A client that does not read them fast enough is disconnected: nobody waits for it, and it must not miss events
-    without noticing.
-    """
+    def __init__(self, call: Call, wanted: Wanted, since: float | None, until: float | None) -> None:
+        self._call = call
+        self._feed = Feed(
+            call.server,
+            call.session,
+            wanted,
+            since=since,
+            until=until,
+            replayed=lambda: self._say("replayComplete"),
+            completed=self._completed,
+        )
 
-    def __init__(self, session: Session, wanted: Wanted, access: Access, most: int, most_bytes: int) -> None:
-        self.is_delivered = False  # somebody takes what is here
-        self._session = session
-        self._wanted = wanted
-        self._access = access
-        self._most = most
-        self._most_bytes = most_bytes
-        self._waiting: deque[tuple[str, bytes]] = deque()
-        self._bytes = 0
-        self._arrived = asyncio.Event()
+    def begin(self) -> None:
+        session = self._call.session
+        session.subscription = self
+        session.subscriptions.append(self)
+        session.outbox.hold()
+        self._feed.begin()
 
-    def offer(self, record: Record) -> None:
-        """Queue an event if the user may have it and the filter takes it."""
-        reader = self._access.reader(self._session.user)
-        if not reader.receives(record.notification, record.path):
-            self._access.dropped()
-            return
-        if not self._wanted(record, reader):
-            return
-        xml = record.xml(reader)
-        if not xml:
-            return
-        if len(self._waiting) >= self._most or self._bytes + len(xml) > self._most_bytes:
-            log.warning("%s is dropped: it does not read its notifications", self._session)
-            self._session.end(Ended(Reason.DROPPED, "notifications were not read"))
-            return
-        self._waiting.append((record.time, xml))
-        self._bytes += len(xml)
-        self._arrived.set()
+    def end(self) -> None:
+        self._feed.end()
 
-    async def next(self) -> tuple[str, bytes]:
-        """The oldest event: its time and its element."""
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        time_of_event, xml = self._waiting.popleft()
-        self._bytes -= len(xml)
-        return time_of_event, xml
+    def _completed(self) -> None:
+        self._call.session.subscription = None
+        self._call.session.subscriptions.remove(self)
+        self._say("notificationComplete")
+
+    def _say(self, name: str) -> None:
+        now = date_and_time(self._call.server.timers.time())
+        self._call.session.outbox.put(now, f'<{name} xmlns="{NOTIFICATIONS}"/>'.encode())
 
 
 async def create_subscription(call: Call) -> Reply:
-    """Notifications begin after the reply. A session can have one subscription, and it can go on with other requests
-    (:interleave)."""
+    """Notifications begin after the reply, with those of the past if startTime is given. A session can have one
+    subscription, and it can go on with other requests (:interleave)."""
     parameters = Parameters(call.element, "stream", "filter", "startTime", "stopTime")
-    _refuse_replay(parameters)
     stream = parameters.text("stream")
-    if stream not in (None, "NETCONF"):
-        message = f"there is no stream '{stream[:40]}'; the only one is NETCONF"
+    if stream not in (None, STREAM):
+        message = f"there is no stream '{stream[:40]}'; the only one is {STREAM}"
         raise InvalidValue(message, error_type="protocol", info=[("bad-element", "stream")])
+    since, until = _times(call, parameters)
     if call.session.subscription is not None:
         raise InUse("this session has a subscription already", error_type="protocol")
-    server = call.server
-    limits = server.limits
-    call.session.subscription = Subscription(
-        call.session,
-        _wanted(call, parameters.get("filter")),
-        server.access,
-        limits.queued_notifications,
-        limits.queued_bytes,
-    )
+    Subscription(call, _wanted(call, parameters.get("filter")), since, until).begin()
     return None
 
 
-def _refuse_replay(parameters: Parameters) -> None:
-    if parameters.has("startTime"):
-        message = "the stream NETCONF has no replay: leave startTime out"
+def _times(call: Call, parameters: Parameters) -> tuple[float | None, float | None]:
+    """startTime and stopTime (section 2.1.1), in seconds since the epoch."""
+    since, until = _time(parameters, "startTime"), _time(parameters, "stopTime")
+    if since is None:
+        if until is not None:
+            message = "stopTime needs startTime"
+            raise MissingElement(message, error_type="protocol", info=[("bad-element", "startTime")])
+        return None, None
+    if call.server.notifier.replay is None:
+        message = f"the stream {STREAM} has no replay: leave startTime out"
         raise OperationNotSupported(message, error_type="protocol", info=[("bad-element", "startTime")])
-    if parameters.has("stopTime"):
-        message = "stopTime needs startTime"
-        raise MissingElement(message, error_type="protocol", info=[("bad-element", "startTime")])
+    if since > call.server.timers.time():
+        message = "startTime is in the future"
+        raise BadElement(message, error_type="protocol", info=[("bad-element", "startTime")])
+    if until is not None and until < since:
+        message = "stopTime is before startTime"
+        raise BadElement(message, error_type="protocol", info=[("bad-element", "stopTime")])
+    return since, until
+
+
+def _time(parameters: Parameters, name: str) -> float | None:
+    text = parameters.text(name)
+    if text is None:
+        return None
+    try:
+        return seconds_of(text)
+    except ValueError:
+        message = f"{name} is '{text[:40]}', not a date and time such as 2026-11-23T09:30:00Z"
+        raise InvalidValue(message, error_type="protocol", info=[("bad-element", name)]) from None
 
 
 def _wanted(call: Call, filter_element: etree._Element | None) -> Wanted:
-    """An event is wanted if the filter selects something of it; it is then sent whole (RFC 5277 section 3.6)."""
+    """An event is wanted if the filter selects something of it; it is then sent whole (section 3.6)."""
     if filter_element is None:
         return lambda record, reader: True
     server = call.server

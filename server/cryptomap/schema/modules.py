@@ -26,13 +26,16 @@ IETF_MODULES = (
     "ietf-netconf-with-defaults",
     "ietf-datastores",
     "ietf-yang-library",
+    "nc-notifications",
+    "notifications",
 )
-"""What the server itself needs besides its own modules."""
+"""What the server itself needs besides its own modules. Those that pyang does not have are in ``yang/ietf``."""
 
 
 def own_module_names() -> list[str]:
     """The names of the project's own modules, sorted."""
-    return sorted(source.name for source in read_directory(own_directory()) if not source.is_submodule)
+    own = own_directory()
+    return sorted(item.name for item in read_directory(own) if item.path.parent == own and not item.is_submodule)
 
 
 def default_module_names() -> list[str]:

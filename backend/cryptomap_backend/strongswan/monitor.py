@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
 from cryptomap_backend.intent import ResponderId, Tunnel, TunnelId
@@ -63,6 +64,7 @@ class Monitor:
         self._tracked: dict[str, Tracked] = {}
         self._names: dict[TunnelId | ResponderId, str] = {}
         self._dirty: set[str] = set()
+        self._due: list[tuple[float, str]] = []
         self.changed = threading.Condition(self._lock)
 
     # ===== what is wanted =====
@@ -200,7 +202,7 @@ class Monitor:
         cause = tracked.causes.pop(record.uid, None)
         known = tracked.ikes.get(record.uid)
         tracked.drop_ike(record.uid)
-        if not tracked.closing and (cause or not (known and known.live)):
+        if not tracked.closing and (cause or record.state == "CONNECTING"):
             self._fail(tracked, cause or UNTOLD)
         self._settle(tracked, cause.text if cause else "closed by the peer", known or record)
 
@@ -326,23 +328,18 @@ class Monitor:
 
     def jobs(self) -> tuple[list[Job], float | None]:
         """What is to be done now, and in how many seconds to ask again at the latest (``None``: when something
-        changes). An attempt counts as begun when it is handed out."""
+        changes). Costs what has changed or come due. An attempt counts as begun when it is handed out."""
         with self._lock:
             now = self._clock()
-            due: list[float] = []
-            found: list[Job] = []
-            for name in sorted(self._dirty):
-                tracked = self._tracked.get(name)
-                if tracked is None:
-                    self._dirty.discard(name)
-                    continue
-                found += self._jobs_of(tracked, now)
-                again = self._again(tracked)
-                if again is None:
-                    self._dirty.discard(name)
-                else:
-                    due.append(again)
-            return found, max(min(due) - now, 0.0) if due else None
+            while self._due and self._due[0][0] <= now:
+                self._dirty.add(heappop(self._due)[1])
+            names, self._dirty = sorted(self._dirty), set()
+            jobs = [job for name in names if name in self._tracked for job in self._jobs_of(self._tracked[name], now)]
+            for name in names:
+                again = self._again(self._tracked[name]) if name in self._tracked else None
+                if again is not None:
+                    heappush(self._due, (again, name))
+            return jobs, max(self._due[0][0] - now, 0.0) if self._due else None
 
     def undone(self, job: Initiate) -> None:
         """charon was not there to begin it: to be handed out again soon."""

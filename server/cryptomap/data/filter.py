@@ -33,7 +33,7 @@ from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafLis
 from cryptomap.schema.types import TypeFault
 from cryptomap.schema.xpath import Expr, XPathFault
 
-__all__ = ["subtree", "xpath_select"]
+__all__ = ["subtree", "xpath_paths", "xpath_select"]
 
 XPATH_BUDGET = 20_000_000  # instances one filter expression may look at
 
@@ -218,6 +218,16 @@ def xpath_select(
     """The nodes an expression selects, whole, with their ancestors and the keys of these; ``None`` if it selects none.
 
     Raises InvalidValue if the result is no node-set or the expression looks at more than ``budget`` nodes."""
+    top = _Chosen()
+    for path in xpath_paths(schema, view, expr, variables=variables, budget=budget):
+        _choose(top, path)
+    return view.expand(view.root, ()) if top.is_whole else _keep(view, view.root, (), top)
+
+
+def xpath_paths(
+    schema: Schema, view: View, expr: Expr, *, variables: Mapping[str, str] | None = None, budget: int = XPATH_BUDGET
+) -> list[Path]:
+    """The instances an expression selects, each once. Raises InvalidValue as xpath_select does."""
     env = Env(schema, view.root, view=view, variables=variables, budget=budget)
     try:
         selected = env.evaluate(compile_expr(expr), env.root)
@@ -225,21 +235,22 @@ def xpath_select(
         raise InvalidValue(f"filter: {fault}", error_type="protocol", info=_SELECT) from fault
     if not isinstance(selected, list):
         message = "filter: the select expression must give a node-set, not a string, number or boolean"
-        raise InvalidValue(message, error_type="protocol", info=_SELECT)
-    top = _Chosen()
-    for cursor in selected:
-        _choose(top, cursor)
-    return view.expand(view.root, ()) if top.is_whole else _keep(view, view.root, (), top)
+        raise InvalidValue(message, error_type="protocol", app_tag="not-a-node-set", info=_SELECT)
+    return list(dict.fromkeys(_path(cursor) for cursor in selected))
 
 
 _SELECT = (("bad-attribute", "select"), ("bad-element", "filter"))
 
 
-def _choose(top: _Chosen, cursor: Cursor) -> None:
-    if cursor.parent is not None and cursor.parent.schema is cursor.schema:
-        cursor = cursor.parent  # a text node stands for its leaf
+def _path(cursor: Cursor) -> Path:
+    """Where an instance is. A text node stands for its leaf."""
+    is_text = cursor.parent is not None and cursor.parent.schema is cursor.schema
+    return cursor.parent.path if is_text and cursor.parent is not None else cursor.path
+
+
+def _choose(top: _Chosen, path: Path) -> None:
     place = top
-    for child, key in cursor.path:
+    for child, key in path:
         place = place.below.setdefault(child, {}).setdefault(key, _Chosen())
     place.is_whole = True
 

@@ -10,14 +10,16 @@ sync*: it is reconciled with growing pauses, and no commit is taken until it fol
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from lxml import etree
 
+from cryptomap.data.diff import diff
 from cryptomap.data.edit import PartlyEdited, edit
-from cryptomap.data.tree import Node, reuse
+from cryptomap.data.path import to_xpath
+from cryptomap.data.tree import Node, Path, reuse
 from cryptomap.data.validation import Snapshot
 from cryptomap.data.xml import Sealer
 from cryptomap.datastore.checkpoints import Background, on_thread
@@ -26,6 +28,7 @@ from cryptomap.datastore.confirm import Confirm, require_canceller, require_conf
 from cryptomap.datastore.events import Committed, Listener
 from cryptomap.datastore.history import Record
 from cryptomap.datastore.locks import Locks, lock_denied
+from cryptomap.datastore.partial_locks import PartialLock, PartialLocks
 from cryptomap.datastore.running import Running
 from cryptomap.datastore.statedir import StateDirectory, StateFault
 from cryptomap.datastore.transaction import (
@@ -83,6 +86,7 @@ class Datastores:
         """Recover what the state directory holds. On the writer's thread; call ``start`` next. Raises StateFault."""
         self.schema = schema
         self.locks = Locks(clock)
+        self.partial_locks = PartialLocks(clock)
         self._clock = clock
         self._seal = seal
         self._candidate: Node | None = None
@@ -223,6 +227,7 @@ class Datastores:
         require_confirmer(self._running.waiting, session_id, persist_id)
         pending = confirm.pending(origin, self._clock.time(), self.head, self.pending) if confirm else None
         self.permit(origin, self.running.root, self.candidate)
+        self._require_parts_free(self.candidate, session_id)
         committed = self._running.commit(self.candidate, origin, pending)
         self._candidate = None
         return committed
@@ -240,6 +245,7 @@ class Datastores:
         root = reuse(self.running.root, self.root_at(commit))
         assert isinstance(root, Node)
         self.permit(origin, self.running.root, root)
+        self._require_parts_free(root, origin.session_id)
         return self._running.commit(root, origin.as_kind("rollback"), None)
 
     def store_facts(self, facts: Mapping[FactKey, str | None]) -> None:
@@ -254,9 +260,11 @@ class Datastores:
         if self.locks.holder(target) is None:
             if target == "candidate" and self.modified:
                 raise lock_denied("the candidate has changes that were neither committed nor discarded", 0)
-            pending = self.pending
-            if target == "running" and pending and pending.session_id != session_id:
-                raise lock_denied("a confirmed commit of another session waits", pending.session_id)
+            if target == "running":
+                self._require_nothing_of_others(session_id)
+                for part in self.partial_locks.others(session_id):
+                    message = f"session {part.session_id} has locked parts of running"
+                    raise lock_denied(message, part.session_id)
         self.locks.acquire(target, session_id)
 
     def unlock(self, session_id: int, target: str) -> None:
@@ -266,11 +274,28 @@ class Datastores:
         if target == "candidate":
             self._candidate = None
 
+    def lock_parts(self, session_id: int, select: tuple[str, ...], nodes: Collection[Path]) -> PartialLock:
+        """partial-lock (RFC 5717 section 2.4.1): nodes of running that another session cannot change while it is held.
+        Raises LockDenied."""
+        held = self.locks.holder("running")
+        if held is not None and held.session_id != session_id:
+            raise lock_denied(f"running is locked by session {held.session_id}", held.session_id)
+        self._require_nothing_of_others(session_id)
+        part = self.partial_locks.holder(nodes, session_id)
+        if part is not None:
+            raise lock_denied(f"session {part.session_id} has locked a part of this", part.session_id)
+        return self.partial_locks.acquire(session_id, select, nodes)
+
+    def unlock_parts(self, session_id: int, lock_id: int) -> None:
+        """partial-unlock (section 2.4.2)."""
+        self.partial_locks.release(lock_id, session_id)
+
     def close_session(self, session_id: int) -> None:
         """A session has ended, in whatever way: its locks go, with the candidate's changes if it had locked it, and
         its confirmed commit is rolled back unless it was made persistent."""
         if "candidate" in self.locks.release_all(session_id):
             self._candidate = None
+        self.partial_locks.release_all(session_id)
         pending = self.pending
         if pending and pending.persist is None and pending.session_id == session_id:
             self._running.give_up("cancel")
@@ -328,6 +353,7 @@ class Datastores:
         if target == "candidate":
             self._candidate = None if new is self.running.root else new
         elif target == "running":
+            self._require_parts_free(new, origin.session_id)
             self._running.commit(new, origin, self.pending)
         else:
             self._running.examine(new, origin)  # a startup that cannot be loaded is of no use
@@ -344,6 +370,23 @@ class Datastores:
                 "running is changed by committing the candidate; writable-running is off", error_type="protocol"
             )
         self.locks.require_free(target, session_id)
+
+    def _require_parts_free(self, new: Node, session_id: int) -> None:
+        """Raises InUse if another session has locked a part of running that would change."""
+        if not self.partial_locks.others(session_id):
+            return
+        broken = self.partial_locks.broken_by(diff(self.running.root, new), session_id)
+        if broken is not None:
+            lock, path = broken
+            message = f"session {lock.session_id} has locked this part of running (partial lock {lock.id})"
+            info = [("session-id", str(lock.session_id))]
+            raise InUse(message, error_type="application", path=to_xpath(self.schema, path), info=info)
+
+    def _require_nothing_of_others(self, session_id: int) -> None:
+        """Raises LockDenied while another session's confirmed commit may still be rolled back."""
+        pending = self.pending
+        if pending and pending.session_id != session_id:
+            raise lock_denied("a confirmed commit of another session waits", pending.session_id)
 
     def _require_nothing_pending(self) -> None:
         if self.pending:

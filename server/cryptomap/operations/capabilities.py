@@ -13,6 +13,7 @@ from cryptomap.netconf.capabilities import (
     CONFIRMED_COMMIT,
     INTERLEAVE,
     NOTIFICATION,
+    PARTIAL_LOCK,
     ROLLBACK_ON_ERROR,
     STARTUP,
     URL,
@@ -44,6 +45,7 @@ _ALWAYS: Final = (
     XPATH,
     NOTIFICATION,
     INTERLEAVE,
+    PARTIAL_LOCK,
     str(Capability(WITH_DEFAULTS, {"basic-mode": BASIC_MODE, "also-supported": ",".join(MODES[1:])})),
 )
 
@@ -65,6 +67,7 @@ OPERATIONS_OF: Final[Mapping[str, Collection[str]]] = {
     CANDIDATE: ("commit", "discard-changes"),
     CONFIRMED_COMMIT: ("commit", "cancel-commit"),
     ROLLBACK_ON_ERROR: ("edit-config",),
+    PARTIAL_LOCK: ("partial-lock", "partial-unlock"),
     URL: ("edit-config", "copy-config", "delete-config", "validate"),
     STARTUP: ("copy-config", "delete-config"),
     VALIDATE_1_0: ("validate",),

@@ -7,14 +7,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
+from cryptomap.data.path import text_of
 from cryptomap.data.tree import AnyValue, Node, Path, Value
 from cryptomap.data.view import Provider
+from cryptomap.datastore.partial_locks import PartialLock
 from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import InvalidValue, OperationFailed
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.build import Plain, build, date_and_time
 from cryptomap.operations.sessions import Counters, Session
-from cryptomap.schema.nodes import InnerNode, Module, Schema
+from cryptomap.schema.nodes import InnerNode, LeafList, Module, Schema
 
 if TYPE_CHECKING:
     from cryptomap.operations.server import Server
@@ -118,10 +120,23 @@ def _namespace_of_owner(schema: Schema, module: Module) -> str:
 
 def _datastore(server: Server, name: str) -> Plain:
     lock = server.datastores.locks.holder(name)
-    if lock is None:
-        return {"name": name}
-    held = {"locked-by-session": lock.session_id, "locked-time": date_and_time(lock.time)}
-    return {"name": name, "locks": {"global-lock": held}}
+    if lock is not None:
+        held = {"locked-by-session": lock.session_id, "locked-time": date_and_time(lock.time)}
+        return {"name": name, "locks": {"global-lock": held}}
+    parts = [_part(server.schema, part) for part in server.datastores.partial_locks] if name == "running" else []
+    return {"name": name, "locks": {"partial-lock": parts}} if parts else {"name": name}
+
+
+def _part(schema: Schema, lock: PartialLock) -> Plain:
+    leaf_list = schema.find(f"{_STATE}/datastores/datastore/locks/partial-lock/locked-node")
+    assert isinstance(leaf_list, LeafList)
+    return {
+        "lock-id": lock.id,
+        "locked-by-session": lock.session_id,
+        "locked-time": date_and_time(lock.time),
+        "select": list(lock.select),
+        "locked-node": [leaf_list.type.parse(text_of(path)) for path in lock.nodes],
+    }
 
 
 def _session(session: Session) -> Plain:

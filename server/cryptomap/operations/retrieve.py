@@ -23,7 +23,7 @@ from cryptomap.schema.nodes import Schema
 if TYPE_CHECKING:
     from cryptomap.operations.server import Server
 
-__all__ = ["filtered", "get", "get_config"]
+__all__ = ["expression", "filtered", "get", "get_config"]
 
 
 async def get(call: Call) -> Reply:
@@ -95,12 +95,17 @@ def _expression(schema: Schema, filter_element: etree._Element) -> xpath.Expr:
     if select is None:
         message = "a filter of type xpath needs the attribute select"
         raise MissingAttribute(message, error_type="protocol", info=where)
-    prefixes = {
-        prefix: schema.module_of_namespace.get(namespace, namespace)
-        for prefix, namespace in filter_element.nsmap.items()
-        if prefix
-    }
     try:
-        return xpath.parse(select, prefixes, None)
+        return expression(schema, filter_element, select)
     except xpath.XPathFault as fault:
         raise InvalidValue(f"filter: {fault}", error_type="protocol", info=where) from fault
+
+
+def expression(schema: Schema, element: etree._Element, text: str) -> xpath.Expr:
+    """An XPath expression with the prefixes in scope at an element. Raises XPathFault."""
+    prefixes = {
+        prefix: schema.module_of_namespace.get(namespace, namespace)
+        for prefix, namespace in element.nsmap.items()
+        if prefix
+    }
+    return xpath.parse(text, prefixes, None)

@@ -23,6 +23,7 @@ def test_protocol_capabilities_in_their_order() -> None:
         f"{NETCONF}capability:xpath:1.0",
         f"{NETCONF}capability:notification:1.0",
         f"{NETCONF}capability:interleave:1.0",
+        f"{NETCONF}capability:partial-lock:1.0",
         f"{NETCONF}capability:with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim",
     ]
 

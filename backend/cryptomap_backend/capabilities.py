@@ -16,6 +16,7 @@ from cryptomap_backend.intent import (
     DfBit,
     EspProposal,
     Ike,
+    IkeProposal,
     Initiate,
     L2Marking,
     Mode,
@@ -58,6 +59,8 @@ class Feature(StrEnum):
     CLEAR_DF = "df-bit-clear"
     INITIATE_TRAFFIC = "initiate-by-traffic"
     INITIATE_BIND = "initiate-at-bind"
+
+    __hash__ = str.__hash__  # that of an enumeration is written in Python, and each tunnel's features are hashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +126,34 @@ class Capabilities:
 
     def _algorithms(self, ike: Ike | None, children: Iterable[Child], manual: bool) -> Iterator[Complaint]:
         for proposal in ike.proposals if ike else ():
-            yield from self._absent(proposal.name, "IKE encryption", proposal.encryption, self.ike_encryption)
-            yield from self._absent(proposal.name, "IKE integrity", proposal.integrity, self.ike_integrity)
-            yield from self._absent(proposal.name, "PRF", proposal.prf, self.ike_prf)
-            yield from self._absent(proposal.name, "DH group", proposal.dh_group, self.dh_groups)
+            if not self._does_ike(proposal):
+                yield from self._absent(proposal.name, "IKE encryption", proposal.encryption, self.ike_encryption)
+                yield from self._absent(proposal.name, "IKE integrity", proposal.integrity, self.ike_integrity)
+                yield from self._absent(proposal.name, "PRF", proposal.prf, self.ike_prf)
+                yield from self._absent(proposal.name, "DH group", proposal.dh_group, self.dh_groups)
         for child in children:
             for esp in child.proposals:
-                yield from self._esp(esp, manual)
+                if manual or not self._does_esp(esp):
+                    yield from self._esp(esp, manual)
+
+    def _does_ike(self, proposal: IkeProposal) -> bool:
+        """Whether there is nothing to complain about; nearly always so, and quicker than to look for what."""
+        return (
+            proposal.encryption in self.ike_encryption
+            and proposal.integrity in self.ike_integrity
+            and proposal.prf in self.ike_prf
+            and proposal.dh_group in self.dh_groups
+        )
+
+    def _does_esp(self, proposal: EspProposal) -> bool:
+        """The same for negotiated SAs."""
+        return (
+            proposal.protocol == "esp"
+            and proposal.mode in self.modes
+            and (proposal.dh_group is None or proposal.dh_group in self.dh_groups)
+            and proposal.encryption in self.esp_encryption
+            and proposal.integrity in self.esp_integrity
+        )
 
     def _esp(self, proposal: EspProposal, manual: bool) -> Iterator[Complaint]:
         if proposal.mode not in self.modes:
@@ -151,7 +175,7 @@ class Capabilities:
             yield self._lacks(f"{what} {name}", str(name), item)
 
     def _missing(self, needed: Iterable[Feature]) -> Iterator[Complaint]:
-        for feature in sorted(set(needed) - self.features):
+        for feature in sorted(frozenset(needed) - self.features):
             yield self._lacks(str(feature), feature, fatal=feature not in self.tolerated)
 
     def _lacks(self, what: str, feature: str, item: str | None = None, fatal: bool = True) -> Complaint:
@@ -168,30 +192,34 @@ _METHODS = {
 
 
 def _features_of(ike: Ike | None, children: Iterable[Child], family: int, df_bit: DfBit, natt: bool) -> set[Feature]:
-    needed = {feature for on, feature in ((natt, Feature.NATT), *_df_features(df_bit)) if on}
-    if ike:
-        needed |= _ike_features(ike)
+    needed = _ike_features(ike) if ike else set()
+    if natt:
+        needed.add(Feature.NATT)
+    if df_bit is not DfBit.COPY:
+        needed.add(Feature.SET_DF if df_bit is DfBit.SET else Feature.CLEAR_DF)
     for child in children:
         if child.family != family:
             needed.add(Feature.MIXED_FAMILY)
         for proposal in child.proposals:
-            needed |= {Feature.ESN} if proposal.esn else set()
-            needed |= {Feature.AH} if proposal.protocol == "ah" else set()
+            if proposal.esn:
+                needed.add(Feature.ESN)
+            if proposal.protocol == "ah":
+                needed.add(Feature.AH)
     return needed
 
 
-def _df_features(df_bit: DfBit) -> tuple[tuple[bool, Feature], ...]:
-    return (df_bit is DfBit.SET, Feature.SET_DF), (df_bit is DfBit.CLEAR, Feature.CLEAR_DF)
-
-
 def _ike_features(ike: Ike) -> set[Feature]:
-    default = Ike(())
-    timers = (ike.max_retransmissions, ike.retransmission_timeout_ms, ike.exponential)
-    flags = (
-        (ike.dscp != 0, Feature.IKE_DSCP),
-        (timers != (default.max_retransmissions, default.retransmission_timeout_ms, False), Feature.IKE_TIMERS),
-        (ike.setup_timer is not None, Feature.SETUP_TIMER),
-        (ike.dpd is not None, Feature.DPD),
-    )
-    methods = {_METHODS[side.method] for side in (ike.local, ike.remote) if side.method in _METHODS}
-    return {feature for on, feature in flags if on} | methods
+    needed = {_METHODS[side.method] for side in (ike.local, ike.remote) if side.method in _METHODS}
+    if ike.dscp != 0:
+        needed.add(Feature.IKE_DSCP)
+    if (ike.max_retransmissions, ike.retransmission_timeout_ms, ike.exponential) != _DEFAULT_TIMERS:
+        needed.add(Feature.IKE_TIMERS)
+    if ike.setup_timer is not None:
+        needed.add(Feature.SETUP_TIMER)
+    if ike.dpd is not None:
+        needed.add(Feature.DPD)
+    return needed
+
+
+_DEFAULT_IKE = Ike(())
+_DEFAULT_TIMERS = (_DEFAULT_IKE.max_retransmissions, _DEFAULT_IKE.retransmission_timeout_ms, _DEFAULT_IKE.exponential)

@@ -50,6 +50,7 @@ __all__ = [
     "TunnelKind",
     "bound",
     "carried",
+    "configured",
 ]
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -286,7 +287,7 @@ class Tunnel:
     @property
     def configured(self) -> Applied:
         """The DSCPs the configuration asks for now, in the shape of ``applied``, each transform set once."""
-        return tuple({proposal.name: proposal.dscp for proposal in self.proposals}.items())
+        return configured(self.children)
 
     def applied_dscp(self, transform_set: str) -> int | None:
         """What an SA negotiated with that transform set is marked with; a set unknown at the last bind has none."""
@@ -297,6 +298,11 @@ class Tunnel:
         """True if some configured DSCP differs from the one applied at the last bind or re-apply."""
         applied = dict(self.applied)
         return any(applied.get(name) != dscp for name, dscp in self.configured)
+
+
+def configured(children: Iterable[Child]) -> Applied:
+    """What the configuration asks for now, each transform set once."""
+    return tuple({proposal.name: proposal.dscp for child in children for proposal in child.proposals}.items())
 
 
 def bound(tunnel: Tunnel) -> Tunnel:

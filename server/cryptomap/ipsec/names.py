@@ -40,15 +40,20 @@ class Kind(StrEnum):
     SERVICE = "cryptomap-ipsec:security-service"
     APPLICATION = "cryptomap-application:application"
 
+    __hash__ = str.__hash__  # that of an enumeration is written in Python, and these are looked up all the time
+
 
 class Config:
     """A configuration as the domain looks things up in it."""
 
     def __init__(self, root: Node) -> None:
         self.root = root
+        self._contexts: dict[str, Node | None] = {}
 
     def context(self, name: str) -> Node | None:
-        return values.entry(self.root, CONTEXTS, name)
+        if name not in self._contexts:
+            self._contexts[name] = values.entry(self.root, CONTEXTS, name)
+        return self._contexts[name]
 
     def contexts(self) -> Iterator[Node]:
         return values.entries(self.root, CONTEXTS)

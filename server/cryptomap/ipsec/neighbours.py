@@ -5,9 +5,10 @@ An index of one configuration. It is immutable; that of the next configuration i
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from immutables import Map
 
@@ -15,39 +16,51 @@ from cryptomap.data.tree import Node
 from cryptomap.ipsec import nouns, values
 from cryptomap.ipsec.names import Config, Kind, Named
 from cryptomap.ipsec.touched import Touched
-from cryptomap_backend.intent import Address, Prefix
+from cryptomap_backend.intent import Address
 
-__all__ = ["Neighbours", "application_address"]
+__all__ = ["Block", "Neighbours", "application_address"]
 
-Shape = tuple[int, int]
-"""(IP version, prefix length)."""
+Block = tuple[int, int, int]
+"""A prefix as (IP version, length, first address)."""
+
+BITS = {4: 32, 6: 128}
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Objects by prefix, and where each stands. ``shapes`` counts the prefixes of each shape in use."""
+    """Objects by block, and where each stands. ``shapes`` counts the blocks of each (version, length) in use."""
 
-    at: Map[Prefix, frozenset[Named]] = field(default_factory=Map)
-    place: Map[Named, Prefix] = field(default_factory=Map)
-    shapes: Map[Shape, int] = field(default_factory=Map)
+    at: Map[Block, frozenset[Named]] = field(default_factory=Map)
+    place: Map[Named, Block] = field(default_factory=Map)
+    shapes: Map[tuple[int, int], int] = field(default_factory=Map)
 
-    def with_(self, moved: Mapping[Named, Prefix | None]) -> _Index:
-        """The index with those objects at these prefixes, or nowhere."""
-        at, place, shapes = self.at.mutate(), self.place.mutate(), self.shapes.mutate()
+    def with_(self, moved: Mapping[Named, Block | None]) -> _Index:
+        """The index with those objects at these blocks, or nowhere."""
+        at, place, shapes = self.at.mutate(), self.place.mutate(), dict(self.shapes)
         for item, new in moved.items():
-            old = place.pop(item, None)
+            old = place.get(item)
+            if old == new:
+                continue
             if old is not None:
+                del place[item]
                 _put(at, old, at[old] - {item})
-                _put(shapes, _shape(old), shapes[_shape(old)] - 1)
+                shapes[old[:2]] -= 1
             if new is not None:
                 place[item] = new
-                at[new] = at.get(new, frozenset()) | {item}
-                shapes[_shape(new)] = shapes.get(_shape(new), 0) + 1
-        return _Index(at.finish(), place.finish(), shapes.finish())
+                there = at.get(new)
+                at[new] = frozenset((item,)) if there is None else there | {item}
+                shapes[new[:2]] = shapes.get(new[:2], 0) + 1
+        return _Index(at.finish(), place.finish(), Map({shape: count for shape, count in shapes.items() if count}))
+
+    def around(self, version: int, address: int) -> Iterator[Named]:
+        """The objects whose block holds an address."""
+        for family, length in self.shapes:
+            if family == version:
+                yield from self.at.get((family, length, _first(address, version, length)), ())
 
 
 class Neighbours:
-    """Access lists by the source prefix of their rule, applications by their address (a prefix of full length)."""
+    """Access lists by the source prefix of their rule, applications by their address (a block of one)."""
 
     def __init__(self, acls: _Index, applications: _Index) -> None:
         self._acls = acls
@@ -56,8 +69,8 @@ class Neighbours:
     @classmethod
     def of(cls, config: Config) -> Neighbours:
         """The index of a whole configuration."""
-        acls: dict[Named, Prefix | None] = {}
-        applications: dict[Named, Prefix | None] = {}
+        acls: dict[Named, Block | None] = {}
+        applications: dict[Named, Block | None] = {}
         for context in config.contexts():
             name = values.required(context, "name")
             for acl in values.entries(context, Kind.ACL):
@@ -74,24 +87,33 @@ class Neighbours:
         applications = {item: _host(_address(config, item)) for item in affected.applications}
         return Neighbours(self._acls.with_(acls), self._applications.with_(applications))
 
+    @property
+    def has_applications(self) -> bool:
+        """Whether any application has an address at all."""
+        return bool(self._applications.place)
+
     def acls_selecting(self, address: Address) -> Iterator[Named]:
         """The access lists whose rule has that address among its sources."""
-        for version, length in self._acls.shapes:
-            if version == address.version:
-                yield from self._acls.at.get(ip_network((address, length), strict=False), ())
+        return self._acls.around(address.version, int(address))
 
-    def source_of(self, acl: Named) -> Prefix | None:
-        """The sources an access list selects, ``None`` if it has no rule."""
-        return self._acls.place.get(acl)
-
-    def applications_in(self, prefix: Prefix) -> Iterator[Named]:
-        """The applications whose address is inside a prefix."""
-        if prefix.num_addresses == 1:
-            yield from self._applications.at.get(prefix, ())
+    def applications_of(self, acl: Named) -> Iterator[Named]:
+        """The applications whose address is among the sources of an access list."""
+        block = self._acls.place.get(acl)
+        if block is None:
             return
-        for item, host in self._applications.place.items():
-            if host.version == prefix.version and host.network_address in prefix:
+        version, length, first = block
+        if length == BITS[version]:
+            yield from self._applications.at.get(block, ())
+            return
+        for item, (family, _, host) in self._applications.place.items():
+            if family == version and _first(host, version, length) == first:
                 yield item
+
+
+def _first(address: int, version: int, length: int) -> int:
+    """The first address of the block of that length around an address."""
+    host_bits = BITS[version] - length
+    return address >> host_bits << host_bits
 
 
 def application_address(context: Node, application: Node) -> Address | None:
@@ -111,20 +133,22 @@ def _address(config: Config, item: Named) -> Address | None:
     return None if context is None or node is None else application_address(context, node)
 
 
-def _source(acl: Node | None) -> Prefix | None:
+def _source(acl: Node | None) -> Block | None:
     """The sources of the first rule of an access list."""
     rule = None if acl is None else next(values.entries(acl, "rule"), None)
     if acl is None or rule is None:
         return None
-    return nouns.selector(rule, nouns.family_of(values.required(acl, "family"))).source
+    prefix = values.leaf(rule, "source/prefix")
+    if prefix is None:
+        return nouns.family_of(values.required(acl, "family")), 0, 0
+    address, _, text = prefix.partition("/")
+    version, kind = (6, socket.AF_INET6) if ":" in address else (4, socket.AF_INET)
+    length = int(text)
+    return version, length, _first(int.from_bytes(socket.inet_pton(kind, address), "big"), version, length)
 
 
-def _host(address: Address | None) -> Prefix | None:
-    return None if address is None else ip_network(address)
-
-
-def _shape(prefix: Prefix) -> Shape:
-    return prefix.version, prefix.prefixlen
+def _host(address: Address | None) -> Block | None:
+    return None if address is None else (address.version, BITS[address.version], int(address))
 
 
 def _put(mutation, key, value) -> None:  # type: ignore[no-untyped-def]  # immutables does not name the type

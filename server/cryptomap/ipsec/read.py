@@ -14,6 +14,7 @@ from cryptomap.data.tree import Node
 from cryptomap.ipsec import marking, nouns, values
 from cryptomap.ipsec.names import Config, Kind, Named
 from cryptomap.ipsec.nouns import Missing, Reveal
+from cryptomap.ipsec.values import Fields
 from cryptomap_backend.intent import (
     Address,
     Applied,
@@ -29,8 +30,8 @@ from cryptomap_backend.intent import (
     Tunnel,
     TunnelId,
     TunnelKind,
-    bound,
     carried,
+    configured,
 )
 
 __all__ = [
@@ -49,6 +50,8 @@ AppliedLookup = Callable[[TunnelId], Applied | None]
 
 LAST = 1 << 32
 """The preference of maps without one begins here: after all that have one, in the order of binding."""
+
+MAP = Fields("type", "match-address", "peer", "match-preference", "control-dont-fragment")
 
 KINDS = {"manual": TunnelKind.MANUAL, "dynamic": TunnelKind.DYNAMIC}
 INITIATE = {"on-bind": Initiate.BIND, "on-traffic": Initiate.TRAFFIC}
@@ -92,38 +95,46 @@ class ServiceReading:
 
 
 class Reader:
-    """Reads one configuration."""
+    """Reads one configuration. Each crypto map is read once, however many rules and bindings ask for it."""
 
     def __init__(self, root: Node, reveal: Reveal) -> None:
         self.config = Config(root)
         self._reveal = reveal
+        self._maps: dict[Named, MapReading] = {}
 
     # ===== crypto maps =====
 
     def crypto_map(self, item: Named) -> MapReading | None:
         """The crypto map of that name, ``None`` if there is none."""
-        context, node = self.config.context(item.context), self.config.find(Kind.MAP, item)
-        return None if context is None or node is None else self._map(context, node)
+        found = self._maps.get(item)
+        if found is None:
+            context = self.config.context(item.context)
+            node = None if context is None else values.entry(context, Kind.MAP, item.name)
+            if context is None or node is None:
+                return None
+            found = self._maps[item] = self._map(context, node)
+        return found
 
     def _map(self, context: Node, node: Node) -> MapReading:
         missing: Missing = []
-        kind = KINDS.get(values.required(node, "type"), TunnelKind.IKEV2)
-        selector = _selector(context, node, kind, missing)
-        remote = nouns.address(values.leaf(node, "peer"))
+        text, acl, peer, preference, df_bit = MAP.of(node)
+        kind = KINDS.get(text, TunnelKind.IKEV2)
+        selector = _selector(context, acl, kind, missing)
+        remote = nouns.address(peer)
         if remote is None and kind is not TunnelKind.DYNAMIC:
             missing.append("peer is not set")
         children, ike, manual = self._policy(context, node, kind, selector, missing)
         return MapReading(
             kind=kind,
-            family=_family(values.required(node, "type"), remote),
+            family=_family(text, remote),
             remote=remote,
             selector=selector,
             children=children,
             ike=ike,
             manual=manual,
-            df_bit=nouns.df_bit(node),
+            df_bit=nouns.DF_BITS[df_bit],
             natt=values.flag(node, "ikev2/natt"),
-            preference=values.number(node, "match-preference"),
+            preference=None if preference is None else int(preference),
             missing=tuple(missing),
         )
 
@@ -141,17 +152,14 @@ class Reader:
     # ===== tunnels =====
 
     def tunnel(self, item: TunnelId) -> Tunnel | None:
-        """The tunnel of a bound map, without what was applied; ``None`` if it is not bound or lacks something."""
-        context = self.config.context(item.context)
+        """The tunnel of a bound map, as if bound now; ``None`` if it is not bound or lacks something."""
         interface = self.config.find(Kind.INTERFACE, Named(item.context, item.interface))
-        if context is None or interface is None:
-            return None
-        binding = values.entry(interface, Kind.MAP, item.crypto_map)
-        node = values.entry(context, Kind.MAP, item.crypto_map)
-        if binding is None or node is None:
+        binding = None if interface is None else values.entry(interface, Kind.MAP, item.crypto_map)
+        crypto_map = self.crypto_map(Named(item.context, item.crypto_map))
+        if interface is None or binding is None or crypto_map is None:
             return None
         place = values.keys(interface, Kind.MAP).index(item.crypto_map)
-        return _tunnel(item, interface, binding, self._map(context, node), place)
+        return _tunnel(item, interface, binding, crypto_map, place)
 
     def why_incomplete(self, item: TunnelId) -> tuple[str, ...]:
         """What a bound map lacks to have a tunnel, in words; nothing if it has all."""
@@ -165,20 +173,21 @@ class Reader:
         return (*found.missing, f"interface {item.interface} has no {family}address")
 
     def tunnels(self) -> Iterator[Tunnel]:
-        """All complete tunnels."""
+        """All complete tunnels, each as if bound now."""
         for context in self.config.contexts():
+            name = values.required(context, "name")
             for interface in values.entries(context, Kind.INTERFACE):
                 for place, binding in enumerate(values.entries(interface, Kind.MAP)):
-                    tunnel = self._bound(context, interface, binding, place)
+                    tunnel = self._bound(name, context, interface, binding, place)
                     if tunnel is not None:
                         yield tunnel
 
-    def _bound(self, context: Node, interface: Node, binding: Node, place: int) -> Tunnel | None:
-        name = values.required(binding, "name")
-        node = values.entry(context, Kind.MAP, name)
+    def _bound(self, name: str, context: Node, interface: Node, binding: Node, place: int) -> Tunnel | None:
+        crypto_map = values.required(binding, "name")
+        node = values.entry(context, Kind.MAP, crypto_map)
         if node is None:
             return None
-        item = TunnelId(values.required(context, "name"), name, values.required(interface, "name"))
+        item = TunnelId(name, crypto_map, values.required(interface, "name"))
         return _tunnel(item, interface, binding, self._map(context, node), place)
 
     # ===== templates and services =====
@@ -241,21 +250,16 @@ class Reader:
 
 def followed(before: Tunnel | None, new: Tunnel | None) -> Tunnel | None:
     """A tunnel after a commit: what was applied stays applied; a new one takes what is configured."""
-    if new is None:
-        return None
-    return bound(new) if before is None else carried(before, new)
+    return new if before is None or new is None else carried(before, new)
 
 
 def as_committed(tunnel: Tunnel, applied: Applied | None) -> Tunnel:
     """The tunnel with what was applied to it, by default what is configured."""
-    return bound(tunnel) if applied is None else replace(tunnel, applied=applied)
+    return tunnel if applied is None or applied == tunnel.applied else replace(tunnel, applied=applied)
 
 
-# ===== helpers =====
-
-
-def _selector(context: Node, node: Node, kind: TunnelKind, missing: Missing) -> Selector | None:
-    name = values.leaf(node, "match-address")
+def _selector(context: Node, name: str | None, kind: TunnelKind, missing: Missing) -> Selector | None:
+    """The selector of the access list of that name."""
     if name is None:
         if kind is not TunnelKind.DYNAMIC:
             missing.append("match-address is not set")
@@ -297,6 +301,7 @@ def _tunnel(item: TunnelId, interface: Node, binding: Node, crypto_map: MapReadi
         natt=crypto_map.natt,
         vrf=values.leaf(interface, "vrf"),
         preference=LAST + place if preference is None else preference,
+        applied=configured(crypto_map.children),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,7 @@ from cryptomap.data.tree import Key, Node
 from cryptomap.data.validation import Snapshot, empty_snapshot
 from cryptomap.datastore.transaction import Origin, Transition
 from cryptomap.errors import ErrorPath
-from cryptomap.ipsec import marking, values
+from cryptomap.ipsec import marking, nouns, values
 from cryptomap.ipsec.names import CONTEXTS, Config, Kind, Named, leaf_at, where
 from cryptomap.ipsec.neighbours import Neighbours
 from cryptomap.ipsec.nouns import Reveal
@@ -20,7 +20,7 @@ from cryptomap.ipsec.touched import Touched, affected_by, everything, touched_by
 from cryptomap.schema.nodes import Schema
 from cryptomap_backend.capabilities import Capabilities
 from cryptomap_backend.change import Change, change_of
-from cryptomap_backend.intent import Intent, Responder, ResponderId, Tunnel, TunnelId
+from cryptomap_backend.intent import EspProposal, Intent, Responder, ResponderId, Tunnel, TunnelId
 
 __all__ = ["Policy", "Scope", "Scopes", "protector"]
 
@@ -82,16 +82,30 @@ class Scope:
         """The error-path of a node of a context, with the keys along it, that of the context first."""
         return where(self.schema, f"{CONTEXTS}/{path}", *keys)
 
-    def nodes(self, kind: Kind, items: set[Named]) -> Iterator[tuple[Named, Node]]:
+    @cached_property
+    def touched_maps(self) -> list[tuple[Named, Node]]:
+        """As :meth:`nodes`, for what several rules look at."""
+        return self.nodes(Kind.MAP, self.touched.maps)
+
+    @cached_property
+    def touched_sets(self) -> list[tuple[Named, EspProposal]]:
+        """The touched ipsec transform sets that are there after the change, in order."""
+        nodes = self.nodes(Kind.IPSEC_SET, self.touched.ipsec_sets)
+        return [(item, nouns.esp_proposal(node)) for item, node in nodes]
+
+    @cached_property
+    def affected_maps(self) -> list[tuple[Named, Node]]:
+        same = self.affected.maps == self.touched.maps
+        return self.touched_maps if same else self.nodes(Kind.MAP, self.affected.maps)
+
+    def nodes(self, kind: Kind, items: set[Named]) -> list[tuple[Named, Node]]:
         """Those of the objects that are there after the change, in order."""
-        for item in sorted(items):
-            node = self.new.find(kind, item)
-            if node is not None:
-                yield item, node
+        found = [(item, self.new.find(kind, item)) for item in sorted(items)]
+        return [(item, node) for item, node in found if node is not None]
 
     @cached_property
     def tunnels(self) -> dict[TunnelId, Tunnel | None]:
-        """The affected tunnels after the change, without what was applied to them."""
+        """The affected tunnels after the change, each as if bound now."""
         return {item: self.after.tunnel(item) for item in sorted(self.affected.bindings)}
 
     @cached_property
@@ -110,22 +124,24 @@ class Scope:
 
     def maps_with_acl(self, acl: Named) -> list[Named]:
         """The crypto maps that match an access list."""
-        leaf = leaf_at(self.schema, f"{CONTEXTS}/{Kind.MAP}/match-address")
-        found = [(str(path[1][1]), str(path[2][1])) for path in self.snapshot.referrers(leaf, acl.name)]
-        return [Named(context, name) for context, name in found if context == acl.context]
+        return [Named(acl.context, name) for name in self._referrers(f"{Kind.MAP}/match-address", acl)]
 
     def applications_of(self, crypto_map: Named) -> list[Named]:
         """The applications that a crypto map protects, in whatever context."""
         leaf = leaf_at(self.schema, f"{CONTEXTS}/{Kind.APPLICATION}/protected-by/crypto-map")
-        paths = self.snapshot.referrers(leaf, crypto_map.name)
-        found = [Named(str(path[1][1]), str(path[2][1])) for path in paths]
+        holders = self.snapshot.references.holders(leaf, crypto_map.name)
+        found = [Named(str(keys[0]), str(keys[1])) for keys in holders]
         return [item for item in found if self.protector_of(item) == crypto_map]
 
     def interfaces_of(self, crypto_map: Named) -> list[str]:
         """The interfaces a crypto map is bound to."""
-        leaf = leaf_at(self.schema, f"{CONTEXTS}/{Kind.INTERFACE}/{Kind.MAP}/name")
-        paths = self.snapshot.referrers(leaf, crypto_map.name)
-        return [str(path[2][1]) for path in paths if path[1][1] == crypto_map.context]
+        return self._referrers(f"{Kind.INTERFACE}/{Kind.MAP}/name", crypto_map)
+
+    def _referrers(self, path: str, item: Named) -> list[str]:
+        """The objects of the same context with a leafref at that path that names it."""
+        leaf = leaf_at(self.schema, f"{CONTEXTS}/{path}")
+        holders = self.snapshot.references.holders(leaf, item.name)
+        return [str(keys[1]) for keys in holders if keys[0] == item.context]
 
     def protector_of(self, application: Named) -> Named | None:
         """The crypto map that protects an application after the change."""
@@ -154,15 +170,16 @@ class Scopes:
     def of(self, transition: Transition) -> Scope:
         """The scope of a transition."""
         if self._last is None or self._last[0] is not transition:
-            touched = touched_by(self._schema, transition.changes, transition.new)
-            self._last = transition, self._make(transition.old, transition.new, touched, transition.origin)
+            created, others = touched_by(self._schema, transition.changes, transition.new)
+            scope = self._make(transition.old, transition.new, created, others, transition.origin)
+            self._last = transition, scope
         return self._last[1]
 
     def whole(self, snapshot: Snapshot) -> Scope:
         """The scope of a configuration as a whole, as at a start-up."""
         empty = empty_snapshot(self._schema)
         origin = Origin("", kind="startup")
-        return self._make(empty, snapshot, everything(self._schema, snapshot), origin)
+        return self._make(empty, snapshot, everything(self._schema, snapshot), Touched(), origin)
 
     def reader(self, snapshot: Snapshot) -> Reader:
         return Reader(snapshot.root, self._reveal)
@@ -176,13 +193,13 @@ class Scopes:
         """Drop the last scope: nobody asks for it any more, or it was made with earlier surroundings."""
         self._last = None
 
-    def _make(self, old: Snapshot, new: Snapshot, touched: Touched, origin: Origin) -> Scope:
-        affected = affected_by(self._schema, touched, new)
+    def _make(self, old: Snapshot, new: Snapshot, created: Touched, others: Touched, origin: Origin) -> Scope:
+        affected = affected_by(self._schema, created, others, new)
         return Scope(
             self._schema,
             old,
             new,
-            touched,
+            created | others,
             affected,
             origin,
             facts=self._surroundings.facts,

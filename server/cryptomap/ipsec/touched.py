@@ -1,12 +1,14 @@
 """Which objects a change touches, and which depend on those: what rules, reading and marking look at.
 
-``touched`` is what the change itself names; ``affected`` adds what refers to it (the maps of a transform set, the
-bindings of a map ...), found by the value index of the new snapshot, so that the cost follows the change.
+What a change touches is what it names itself; what it affects is that and whatever refers to it (the maps of a
+transform set, the bindings of a map ...), found by the value index of the new snapshot, so that the cost follows the
+change. Nothing can have referred to an object before it was there: who refers to a new one is touched as well, and
+need not be looked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
@@ -15,7 +17,7 @@ from cryptomap.data.tree import EntriesTypes, Key, Node, Path, Value
 from cryptomap.data.validation import Snapshot
 from cryptomap.ipsec import values
 from cryptomap.ipsec.names import CONTEXTS, QOS, Config, Kind, Named, leaf_at
-from cryptomap.schema.nodes import DataNode, InnerNode, ListNode, Schema
+from cryptomap.schema.nodes import DataNode, ListNode, Schema
 from cryptomap_backend.intent import TunnelId
 
 __all__ = ["SYSTEM_DEFAULT", "Touched", "affected_by", "everything", "touched_by"]
@@ -44,12 +46,15 @@ class Touched:
     tables: set[str] = field(default_factory=set)
     dscps: set[int] = field(default_factory=set)
 
-    def copy(self) -> Touched:
-        return Touched(*(set(getattr(self, item.name)) for item in fields(self)))
+    def __or__(self, other: Touched) -> Touched:
+        return Touched(*(getattr(self, name) | getattr(other, name) for name in _FIELDS))
 
     @property
     def is_empty(self) -> bool:
-        return not any(getattr(self, item.name) for item in fields(self))
+        return not any(getattr(self, name) for name in _FIELDS)
+
+
+_FIELDS = tuple(item.name for item in fields(Touched))
 
 
 _SETS = {
@@ -91,15 +96,15 @@ def _above(schema: Schema) -> frozenset[DataNode]:
 # ===== what the change itself names =====
 
 
-def touched_by(schema: Schema, changes: Iterable[Change], new: Snapshot) -> Touched:
-    """The objects that were created, deleted or changed."""
-    touched = Touched()
+def touched_by(schema: Schema, changes: Iterable[Change], new: Snapshot) -> tuple[Touched, Touched]:
+    """The objects that came with the change, and the others that were changed or deleted."""
+    created, others = Touched(), Touched()
     for change in changes:
-        _along(schema, change.path, touched)
-        for value in (change.old, change.new):
-            _below(schema, change.path, value, touched)
-        _renumbered(schema, change, new, touched)
-    return touched
+        _along(schema, change, created, others)
+        _below(schema, change.path, change.old, others)
+        _below(schema, change.path, change.new, others if change.old is not None else created)
+        _renumbered(schema, change, new, others)
+    return created, others
 
 
 def everything(schema: Schema, snapshot: Snapshot) -> Touched:
@@ -109,18 +114,20 @@ def everything(schema: Schema, snapshot: Snapshot) -> Touched:
     return touched
 
 
-def _along(schema: Schema, path: Path, touched: Touched) -> None:
-    """Add the innermost object a path leads to or through."""
+def _along(schema: Schema, change: Change, created: Touched, others: Touched) -> None:
+    """Add the innermost object the change is in, or of."""
     nouns = _nouns(schema)
     keys: list[Key] = []
-    found: tuple[str, tuple[Key, ...]] | None = None
-    for node, key in path:
+    found: tuple[DataNode, tuple[Key, ...]] | None = None
+    for node, key in change.path:
         if key is not None and isinstance(node, ListNode):
             keys.append(key)
         if node in nouns and (key is not None or not isinstance(node, ListNode)):
-            found = nouns[node], tuple(keys)
+            found = node, tuple(keys)
     if found:
-        _add(touched, *found)
+        node, along = found
+        is_new = change.old is None and node is change.path[-1][0]
+        _add(created if is_new else others, nouns[node], along)
 
 
 def _below(schema: Schema, path: Path, value: Value | None, touched: Touched) -> None:
@@ -152,29 +159,33 @@ def _inside_list(
     schema: Schema, child: DataNode, items: Iterator[tuple[Key, Node]], keys: tuple[Key, ...], touched: Touched
 ) -> None:
     noun = _nouns(schema).get(child)
-    deeper = child in _above(schema)
-    if noun is None and not deeper:
+    if child not in _above(schema):
+        if noun:
+            for key, _ in items:
+                _add(touched, noun, (*keys, key))
         return
     for key, entry in items:
         here = (*keys, key)
         if noun:
             _add(touched, noun, here)
-        if deeper:
-            _inside(schema, entry, here, touched)
+        _inside(schema, entry, here, touched)
 
 
 def _add(touched: Touched, noun: str, keys: tuple[Key, ...]) -> None:
-    if noun == "bindings":
-        context, interface, crypto_map = map(str, keys)
-        touched.bindings.add(TunnelId(context, crypto_map, interface))
-    elif noun == "dscps":
-        touched.dscps.add(int(str(keys[0])))
-    elif noun == "tables":
-        touched.tables.add(str(keys[0]) if keys else SYSTEM_DEFAULT)
-    elif noun == "contexts":
-        touched.contexts.add(str(keys[0]))
-    else:
-        getattr(touched, noun).add(Named(str(keys[0]), str(keys[1])))
+    getattr(touched, noun).add(_ITEMS.get(noun, _named)(keys))
+
+
+def _named(keys: tuple[Key, ...]) -> Named:
+    return Named(str(keys[0]), str(keys[1]))
+
+
+_ITEMS: Mapping[str, Callable[[tuple[Key, ...]], object]] = {
+    "bindings": lambda keys: TunnelId(str(keys[0]), str(keys[2]), str(keys[1])),
+    "dscps": lambda keys: int(str(keys[0])),
+    "tables": lambda keys: str(keys[0]) if keys else SYSTEM_DEFAULT,
+    "contexts": lambda keys: str(keys[0]),
+}
+"""What stands in a set of :class:`Touched` for an object with these keys along its path; most are named."""
 
 
 def _renumbered(schema: Schema, change: Change, new: Snapshot, touched: Touched) -> None:
@@ -191,24 +202,24 @@ def _renumbered(schema: Schema, change: Change, new: Snapshot, touched: Touched)
 # ===== what depends on it =====
 
 
-def affected_by(schema: Schema, touched: Touched, new: Snapshot) -> Touched:
+def affected_by(schema: Schema, created: Touched, others: Touched, new: Snapshot) -> Touched:
     """What is touched, and everything in ``new`` that refers to it, directly or not."""
-    found = touched.copy()
+    found = created | others
     follow = _Follow(schema, new, found)
-    for item in touched.acls:
+    for item in others.acls:
         follow.maps(item, "match-address")
-    for item in touched.ike_sets:
+    for item in others.ike_sets:
         follow.maps(item, "ikev2/ikev2-ikesa/transform-set")
         follow.templates(item, "ikev2/ikev2-ikesa/transform-set")
-    for item in touched.ipsec_sets:
+    for item in others.ipsec_sets:
         follow.maps(item, "ikev2/payload/transform-set")
         follow.maps(item, "manual/transform-set")
         follow.templates(item, "ikev2/payload/transform-set")
-    for item in touched.interfaces:
+    for item in others.interfaces:
         follow.interface(item)
-    for item in found.maps:
+    for item in found.maps - created.maps:
         follow.map(item)
-    for item in found.templates:
+    for item in found.templates - created.templates:
         follow.template(item)
     return found
 
@@ -223,21 +234,22 @@ class _Follow:
         self._found = found
 
     def maps(self, item: Named, path: str) -> None:
-        self._found.maps |= {Named(*keys[:2]) for keys in self._referrers(f"{Kind.MAP}/{path}", item)}
+        self._found.maps.update([Named(item.context, name) for name in self._referrers(f"{Kind.MAP}/{path}", item)])
 
     def templates(self, item: Named, path: str) -> None:
-        self._found.templates |= {Named(*keys[:2]) for keys in self._referrers(f"{Kind.TEMPLATE}/{path}", item)}
+        names = self._referrers(f"{Kind.TEMPLATE}/{path}", item)
+        self._found.templates.update([Named(item.context, name) for name in names])
 
     def interface(self, item: Named) -> None:
         node = self._config.find(Kind.INTERFACE, item)
         bound = values.keys(node, Kind.MAP) if node else ()
-        self._found.bindings |= {TunnelId(item.context, str(key), item.name) for key in bound}
+        self._found.bindings.update([TunnelId(item.context, str(key), item.name) for key in bound])
         users = self._referrers(f"{Kind.APPLICATION}/interface", item)
-        self._found.applications |= {Named(*keys[:2]) for keys in users}
+        self._found.applications.update([Named(item.context, name) for name in users])
 
     def map(self, item: Named) -> None:
         bound = self._referrers(f"{BINDING}/name", item)
-        self._found.bindings |= {TunnelId(context, item.name, interface) for context, interface, *_ in bound}
+        self._found.bindings.update([TunnelId(item.context, item.name, interface) for interface in bound])
         for context, name in self._all_referrers(f"{Kind.APPLICATION}/protected-by/crypto-map", item.name):
             node = self._config.find(Kind.APPLICATION, Named(context, name))
             if node is not None and values.explicit(node, "protected-by/context") == item.context:
@@ -245,16 +257,13 @@ class _Follow:
 
     def template(self, item: Named) -> None:
         users = self._referrers(f"{Kind.SERVICE}/bind/crypto-template", item)
-        self._found.services |= {Named(*keys[:2]) for keys in users}
+        self._found.services.update([Named(item.context, name) for name in users])
 
-    def _referrers(self, path: str, item: Named) -> list[list[str]]:
-        """The keys of the instances of a leafref, in the context of the object, that name it."""
-        return [keys for keys in self._all_referrers(path, item.name) if keys[0] == item.context]
+    def _referrers(self, path: str, item: Named) -> list[str]:
+        """The objects of the same context with a leafref at that path that names it."""
+        return [name for context, name in self._all_referrers(path, item.name) if context == item.context]
 
-    def _all_referrers(self, path: str, name: str) -> list[list[str]]:
+    def _all_referrers(self, path: str, name: str) -> list[tuple[str, str]]:
+        """The objects with a leafref at that path to that name, as (context, name)."""
         leaf = leaf_at(self._schema, f"{CONTEXTS}/{path}")
-        return [_keys(found) for found in self._snapshot.referrers(leaf, name)]
-
-
-def _keys(path: Path) -> list[str]:
-    return [str(key) for node, key in path if key is not None and isinstance(node, InnerNode)]
+        return [(str(keys[0]), str(keys[1])) for keys in self._snapshot.references.holders(leaf, name)]

@@ -2,18 +2,25 @@
 
 A path is names with ``/`` between them, ``module:name`` where the module differs from that of the node above. Paths
 lead through containers only; absent containers count as empty, so that defaults below them are found.
+
+A commit of many objects reads millions of values, so names are turned into slots once per schema node (:class:`Route`),
+and what is read of an object together is read in one go (:class:`Fields`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from operator import itemgetter
+from typing import Any, cast
 
-from cryptomap.data.defaults import effective
+from cryptomap.data.defaults import case_in_use
 from cryptomap.data.tree import Entries, EntriesTypes, Key, Node, UserEntries, Value
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList
 
 __all__ = [
+    "Fields",
+    "Route",
     "container",
     "entries",
     "entry",
@@ -28,6 +35,7 @@ __all__ = [
     "number",
     "required",
     "resolve",
+    "route",
     "value",
 ]
 
@@ -38,7 +46,6 @@ KEYWORDS = {"triple-des-cbc": "3des-cbc"}
 IDENTITIES = {word: name for name, word in KEYWORDS.items()}
 
 
-@lru_cache(maxsize=4096)
 def resolve(schema: InnerNode, path: str) -> tuple[DataNode, ...]:
     """The schema nodes along a relative path. KeyError for a name the schema does not have."""
     steps: list[DataNode] = []
@@ -51,19 +58,117 @@ def resolve(schema: InnerNode, path: str) -> tuple[DataNode, ...]:
     return tuple(steps)
 
 
+class Route:
+    """A path as slots: those of the containers on the way, and that of the node it leads to. ``in_choice``: its default
+    is in use only while its case is."""
+
+    __slots__ = ("child", "default", "in_choice", "slot", "way")
+
+    def __init__(self, steps: tuple[DataNode, ...]) -> None:
+        child = self.child = steps[-1]
+        self.way = tuple([step.slot for step in steps[:-1]])
+        self.slot = child.slot
+        self.default = _default_of(child)
+        self.in_choice = self.default is not None and bool(child.parent and child.parent.choices)
+
+    def value(self, node: Node | None) -> Value | None:
+        """What stands there."""
+        for slot in self.way:
+            if node is None:
+                return None
+            node = cast("Node | None", node.slots[slot])
+        return None if node is None else node.slots[self.slot]
+
+    def effective(self, node: Node | None) -> Any:
+        """The value in effect: a string, a tuple for a leaf-list, ``None`` if there is none."""
+        for slot in self.way:
+            if node is None:
+                break
+            node = cast("Node | None", node.slots[slot])
+        found = None if node is None else node.slots[self.slot]
+        if found is not None or self.default is None:
+            return found
+        if self.in_choice and not case_in_use(node, self.child.parent, self.slot):
+            return None
+        return self.default
+
+
+def _default_of(child: DataNode) -> str | tuple[str, ...] | None:
+    if isinstance(child, Leaf):
+        return child.default
+    return child.defaults or None if isinstance(child, LeafList) else None
+
+
+@lru_cache(maxsize=4096)
+def route(schema: InnerNode, path: str) -> Route:
+    """The route of a relative path. KeyError for a name the schema does not have."""
+    return Route(resolve(schema, path))
+
+
+class Fields:
+    """Two or more leafs and leaf-lists of one container or list entry, read in one go.
+
+    >>> encryption, hmac = Fields("encryption", "hmac").of(transform_set)
+    """
+
+    __slots__ = ("_names", "_plans")
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._plans: dict[InnerNode, _Plan] = {}
+
+    def of(self, node: Node) -> tuple[Any, ...]:
+        """The values in effect, in the order of the names, as :meth:`Route.effective` gives them."""
+        plan = self._plans.get(node.schema) or self._plan(node.schema)
+        found = plan.get(node.slots)
+        return plan.completed(found, node) if None in found else found
+
+    def below(self, node: Node, path: str) -> tuple[Any, ...]:
+        """The same for the container at a path, which may be absent."""
+        to = route(node.schema, path)
+        found = to.value(node)
+        if isinstance(found, Node):
+            return self.of(found)
+        schema = cast(InnerNode, to.child)
+        plan = self._plans.get(schema) or self._plan(schema)
+        return plan.completed((None,) * len(self._names), None)
+
+    def _plan(self, schema: InnerNode) -> _Plan:
+        plan = self._plans[schema] = _Plan([route(schema, name) for name in self._names])
+        return plan
+
+
+class _Plan:
+    """How fields are read from one kind of node: ``get`` takes their explicit values from its slots."""
+
+    __slots__ = ("_defaults", "_guarded", "_has_defaults", "get")
+
+    def __init__(self, routes: list[Route]) -> None:
+        self.get: Callable[[tuple[Value | None, ...]], tuple[Any, ...]] = itemgetter(*[to.slot for to in routes])
+        self._defaults = tuple([None if to.in_choice else to.default for to in routes])
+        self._guarded = [(position, to) for position, to in enumerate(routes) if to.in_choice]
+        self._has_defaults = any(to.default is not None for to in routes)
+
+    def completed(self, explicit: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:
+        """The values with the defaults in use."""
+        if not self._has_defaults:
+            return explicit
+        filled = [default if value is None else value for value, default in zip(explicit, self._defaults, strict=True)]
+        for position, to in self._guarded:
+            filled[position] = to.effective(node)
+        return tuple(filled)
+
+
 def leaf(node: Node, path: str) -> str | None:
     """The value in effect of a leaf: the explicit one, else its default, else ``None``."""
-    parent, child = _last(node, path)
-    assert isinstance(child, Leaf)
-    found = effective(parent, child)
-    return found if isinstance(found, str) else None
+    return cast("str | None", route(node.schema, path).effective(node))
 
 
 def required(node: Node, path: str) -> str:
     """The value in effect of a leaf that is mandatory or has a default."""
-    found = leaf(node, path)
+    found = route(node.schema, path).effective(node)
     assert found is not None, path
-    return found
+    return cast(str, found)
 
 
 def explicit(node: Node, path: str) -> str | None:
@@ -74,32 +179,28 @@ def explicit(node: Node, path: str) -> str | None:
 
 def value(node: Node, path: str) -> Value | None:
     """Whatever stands at the path."""
-    parent, child = _last(node, path)
-    return None if parent is None else parent.slots[child.slot]
+    return route(node.schema, path).value(node)
 
 
 def is_set(node: Node, path: str) -> bool:
     """Whether a leaf of type empty, or any other node, is there."""
-    return value(node, path) is not None
+    return route(node.schema, path).value(node) is not None
 
 
 def number(node: Node, path: str) -> int | None:
     """The value in effect of an integer leaf."""
-    found = leaf(node, path)
+    found = route(node.schema, path).effective(node)
     return None if found is None else int(found)
 
 
 def flag(node: Node, path: str) -> bool:
     """The value in effect of a boolean leaf; one without a value is false."""
-    return leaf(node, path) == "true"
+    return bool(route(node.schema, path).effective(node) == "true")
 
 
 def many(node: Node, path: str) -> tuple[str, ...]:
     """The values of a leaf-list, in order."""
-    parent, child = _last(node, path)
-    assert isinstance(child, LeafList)
-    found = effective(parent, child)
-    return found if isinstance(found, tuple) else ()
+    return cast("tuple[str, ...]", route(node.schema, path).effective(node) or ())
 
 
 def container(node: Node, path: str) -> Node | None:
@@ -128,18 +229,8 @@ def entry(node: Node, path: str, key: Key) -> Node | None:
 
 
 def _entries(node: Node, path: str) -> Entries | None:
-    found = value(node, path)
+    found = route(node.schema, path).value(node)
     return found if isinstance(found, EntriesTypes) else None
-
-
-def _last(node: Node, path: str) -> tuple[Node | None, DataNode]:
-    """The node the last step stands in, ``None`` if a container on the way is absent, and that step."""
-    steps = resolve(node.schema, path)
-    here: Node | None = node
-    for step in steps[:-1]:
-        found = None if here is None else here.slots[step.slot]
-        here = found if isinstance(found, Node) else None
-    return here, steps[-1]
 
 
 def keyword(text: str) -> str:

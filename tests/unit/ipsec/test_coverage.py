@@ -10,6 +10,7 @@ from cryptomap.data.tree import Node
 from cryptomap.ipsec import values
 from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD, NOT_FOR_BACKENDS
 from cryptomap.ipsec.names import CONTEXTS, Kind
+from cryptomap.schema.cache import dumps, loads
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode
 from cryptomap_backend.intent import Intent
 from support.gateway import (
@@ -29,6 +30,7 @@ from support.gateway import (
     manual,
     qos,
 )
+from support.yang import product_schema
 
 KEEPALIVE = "<keepalive/>"
 BY_CERTIFICATE = ikev2(more=KEEPALIVE).replace("<pre-shared-key>secret</pre-shared-key>", "<certificate/>")
@@ -79,7 +81,11 @@ QOS = qos(
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> set[DataNode]:
-    """The schema nodes that reading an intent asks for, of a configuration with every kind of object in it."""
+    """The schema nodes that reading an intent asks for, of a configuration with every kind of object in it.
+
+    A name is looked up once per schema, hence a schema of which nothing was read before."""
+    fresh = loads(dumps(product_schema()))
+    monkeypatch.setattr("support.gateway.product_schema", lambda: fresh)
     seen: set[DataNode] = set()
     resolve = values.resolve
 
@@ -89,7 +95,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> set[DataNode]:
         return found
 
     desk = Desk()
-    desk.load(contexts(*RICH) + QOS)
+    desk.running = desk.edited(contexts(*RICH) + QOS)
     monkeypatch.setattr(values, "resolve", noting)
     reader = desk.scopes.reader(desk.running)
     intent = reader.intent(lambda item: None)

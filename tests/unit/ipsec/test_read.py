@@ -129,6 +129,12 @@ def test_rules_become_selectors(rule: str, expected: dict[str, Any]) -> None:
     assert found.selector == Selector(ip_network("192.0.2.1/32"), ip_network("198.51.100.1/32"), **expected)
 
 
+def test_bits_beyond_the_length_of_a_prefix_do_not_count() -> None:
+    found = tunnel(contexts(bundle("red"), context("red", acl("a", source="192.0.2.77/24"))))
+    assert found.selector is not None
+    assert found.selector.source == ip_network("192.0.2.0/24")
+
+
 @pytest.mark.parametrize(
     ("match", "ports"),
     [

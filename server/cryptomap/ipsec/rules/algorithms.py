@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
-from cryptomap.data.tree import Node
 from cryptomap.errors import InvalidValue, OperationFailed, RpcError
-from cryptomap.ipsec import nouns, values
+from cryptomap.ipsec import nouns
 from cryptomap.ipsec.names import Kind, Named
 from cryptomap.ipsec.scope import Scope
 from cryptomap_backend.algorithms import ENCRYPTION
@@ -16,6 +16,7 @@ __all__ = ["algorithm_deprecated", "algorithm_platform", "esp_without_integrity"
 ONLY_WITH_VPP = frozenset({"aes-cbc-192", "aes-192-gcm"})
 NOT_WITH_VPP = frozenset({"aes-xcbc-96"})
 NEEDS_HARDWARE = frozenset({"sha2-384-192", "sha2-512-256"})
+Algorithm = TypeVar("Algorithm")
 VIRTUAL = frozenset({"vpc-di", "vpc-si"})
 
 ESP_DEPRECATED: Mapping[str, str] = {
@@ -28,10 +29,10 @@ IKE_DEPRECATED: Mapping[str, str] = {
     "md5-96": "MUST NOT be used (RFC 8247)",
     "md5": "MUST NOT be used (RFC 8247)",
 }
-GROUP_DEPRECATED: Mapping[str, str] = {
-    "1": "MUST NOT be used (RFC 8247)",
-    "2": "SHOULD NOT be used (RFC 8247)",
-    "5": "SHOULD NOT be used (RFC 8247)",
+GROUP_DEPRECATED: Mapping[int | None, str] = {
+    1: "MUST NOT be used (RFC 8247)",
+    2: "SHOULD NOT be used (RFC 8247)",
+    5: "SHOULD NOT be used (RFC 8247)",
 }
 
 
@@ -39,8 +40,8 @@ def algorithm_platform(scope: Scope) -> Iterator[RpcError]:
     """The table of supported algorithms, with and without VPP, and on VPC without crypto hardware (IPSec in CUPS,
     Supported Algorithms). It is the ESP part that differs; IKE runs outside VPP."""
     facts = scope.facts
-    for item, node in scope.nodes(Kind.IPSEC_SET, scope.touched.ipsec_sets):
-        cipher, hmac = nouns.encryption_in_use(node), nouns.hmac_in_use(node)
+    for item, esp in scope.touched_sets:
+        cipher, hmac = esp.encryption, esp.integrity
         if cipher in ONLY_WITH_VPP and not facts.vpp:
             yield _not_here(scope, item, "encryption", cipher, "needs VPP, which this platform does not have")
         if hmac in NOT_WITH_VPP and facts.vpp:
@@ -61,38 +62,38 @@ def _not_here(scope: Scope, item: Named, leaf: str, algorithm: str, reason: str)
 def algorithm_deprecated(scope: Scope) -> Iterator[RpcError]:
     """Algorithms that RFC 8221 (ESP) and RFC 8247 (IKE) say must or should not be used: a warning."""
     for item, node in scope.nodes(Kind.IKE_SET, scope.touched.ike_sets):
-        for leaf in ("encryption", "hmac", "prf"):
-            yield from _deprecated(scope, Kind.IKE_SET, item, leaf, _keyword(node, leaf), IKE_DEPRECATED)
-        yield from _deprecated(scope, Kind.IKE_SET, item, "group", _keyword(node, "group"), GROUP_DEPRECATED)
-    for item, node in scope.nodes(Kind.IPSEC_SET, scope.touched.ipsec_sets):
-        used = {"encryption": nouns.encryption_in_use(node), "hmac": nouns.hmac_in_use(node)}
-        for leaf, algorithm in used.items():
-            yield from _deprecated(scope, Kind.IPSEC_SET, item, leaf, algorithm, ESP_DEPRECATED)
-        yield from _deprecated(scope, Kind.IPSEC_SET, item, "group", _keyword(node, "group"), GROUP_DEPRECATED)
-
-
-def _keyword(node: Node, leaf: str) -> str:
-    return values.keyword(values.required(node, leaf))
+        ike = nouns.ike_proposal(node)
+        for leaf, algorithm in (("encryption", ike.encryption), ("hmac", ike.integrity), ("prf", ike.prf)):
+            if algorithm in IKE_DEPRECATED:
+                yield _deprecated(scope, Kind.IKE_SET, item, leaf, algorithm, IKE_DEPRECATED)
+        if ike.dh_group in GROUP_DEPRECATED:
+            yield _deprecated(scope, Kind.IKE_SET, item, "group", ike.dh_group, GROUP_DEPRECATED)
+    for item, esp in scope.touched_sets:
+        if esp.encryption in ESP_DEPRECATED:
+            yield _deprecated(scope, Kind.IPSEC_SET, item, "encryption", esp.encryption, ESP_DEPRECATED)
+        if esp.integrity in ESP_DEPRECATED:
+            yield _deprecated(scope, Kind.IPSEC_SET, item, "hmac", esp.integrity, ESP_DEPRECATED)
+        if esp.dh_group in GROUP_DEPRECATED:
+            yield _deprecated(scope, Kind.IPSEC_SET, item, "group", esp.dh_group, GROUP_DEPRECATED)
 
 
 def _deprecated(
-    scope: Scope, kind: Kind, item: Named, leaf: str, algorithm: str, table: Mapping[str, str]
-) -> Iterator[RpcError]:
-    if algorithm in table:
-        name = f"Diffie-Hellman group {algorithm}" if leaf == "group" else algorithm
-        yield OperationFailed(
-            f"{name} {table[algorithm]}: choose another {leaf} for transform set {item.name} if the peer can do it",
-            app_tag="algorithm-deprecated",
-            path=scope.at(f"{kind}/{leaf}", *item),
-            severity="warning",
-        )
+    scope: Scope, kind: Kind, item: Named, leaf: str, algorithm: Algorithm, table: Mapping[Algorithm, str]
+) -> RpcError:
+    name = f"Diffie-Hellman group {algorithm}" if leaf == "group" else algorithm
+    return OperationFailed(
+        f"{name} {table[algorithm]}: choose another {leaf} for transform set {item.name} if the peer can do it",
+        app_tag="algorithm-deprecated",
+        path=scope.at(f"{kind}/{leaf}", *item),
+        severity="warning",
+    )
 
 
 def esp_without_integrity(scope: Scope) -> Iterator[RpcError]:
     """Encryption without authentication can be undone by who sits on the way (RFC 8221 section 4): a warning."""
-    for item, node in scope.nodes(Kind.IPSEC_SET, scope.touched.ipsec_sets):
-        cipher = ENCRYPTION.get(nouns.encryption_in_use(node))
-        if nouns.hmac_in_use(node) == "null" and cipher is not None and cipher.key and not cipher.aead:
+    for item, esp in scope.touched_sets:
+        cipher = ENCRYPTION.get(esp.encryption)
+        if esp.integrity == "null" and cipher is not None and cipher.key and not cipher.aead:
             yield OperationFailed(
                 f"transform set {item.name} encrypts but does not authenticate, which RFC 8221 says MUST NOT be done: "
                 "set hmac, or use a combined-mode cipher (GCM)",

@@ -20,16 +20,18 @@ def backend_capability(scope: Scope) -> Iterator[RpcError]:
     able = scope.capabilities
     if able is None:
         return
-    intent = Intent.of(filter(None, scope.tunnels.values()), filter(None, scope.responders.values()))
-    for item, complaint in _judged(scope, able, intent):
-        yield complaint_error(scope.schema, item, complaint, intent)
+    found = list(_judged(scope, able))
+    if found:
+        intent = Intent.of(filter(None, scope.tunnels.values()), filter(None, scope.responders.values()))
+        for item, complaint in found:
+            yield complaint_error(scope.schema, item, complaint, intent)
 
 
-def _judged(scope: Scope, able: Capabilities, intent: Intent) -> Iterator[Judged]:
-    for tunnel in intent.tunnels.values():
+def _judged(scope: Scope, able: Capabilities) -> Iterator[Judged]:
+    for tunnel in filter(None, scope.tunnels.values()):
         for complaint in able.complaints(tunnel):
             yield tunnel.id, complaint
-    for responder in intent.responders.values():
+    for responder in filter(None, scope.responders.values()):
         for complaint in able.responder_complaints(responder):
             yield responder.id, complaint
     if marking.is_touched(scope.touched):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from cryptomap.data.tree import Node
 from cryptomap.errors import AccessDenied, OperationFailed, RpcError
 from cryptomap.ipsec import values
-from cryptomap.ipsec.names import Config, Kind, Named, where
+from cryptomap.ipsec.names import Kind, Named, where
 from cryptomap.ipsec.neighbours import application_address
 from cryptomap.ipsec.read import Reader
 from cryptomap.ipsec.scope import Scope, protector
@@ -83,8 +83,9 @@ def day1_complete(scope: Scope) -> Iterator[RpcError]:
 def day1_foreign_selector(scope: Scope) -> Iterator[RpcError]:
     """A crypto map of another context that selects an application's address is odd: a warning."""
     pairs = {(item, acl) for item in scope.affected.applications for acl in _acls_selecting(scope, item)}
-    for acl in scope.affected.acls | _acls_of(scope.new, scope.affected.maps):
-        pairs |= {(item, acl) for item in _applications_in(scope, acl)}
+    if scope.neighbours.has_applications:
+        for acl in scope.affected.acls | _acls_of(scope):
+            pairs |= {(item, acl) for item in scope.neighbours.applications_of(acl)}
     for item, acl in sorted(pairs):
         node = scope.new.find(Kind.APPLICATION, item)
         if node is None or acl.context == item.context:
@@ -137,12 +138,7 @@ def _acls_selecting(scope: Scope, application: Named) -> Iterator[Named]:
     return iter(()) if address is None else scope.neighbours.acls_selecting(address)
 
 
-def _acls_of(config: Config, maps: set[Named]) -> set[Named]:
-    nodes = ((item, config.find(Kind.MAP, item)) for item in maps)
-    names = ((item, None if node is None else values.leaf(node, "match-address")) for item, node in nodes)
-    return {Named(item.context, name) for item, name in names if name is not None}
-
-
-def _applications_in(scope: Scope, acl: Named) -> Iterator[Named]:
-    source = scope.neighbours.source_of(acl)
-    return iter(()) if source is None else scope.neighbours.applications_in(source)
+def _acls_of(scope: Scope) -> set[Named]:
+    """The access lists that the affected maps match."""
+    names = [(item.context, values.leaf(node, "match-address")) for item, node in scope.affected_maps]
+    return {Named(context, name) for context, name in names if name is not None}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TypeAlias
 
 from cryptomap.data.tree import Node, Value
 from cryptomap.errors import OperationFailed, RpcError
@@ -11,7 +13,8 @@ from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD
 from cryptomap.ipsec.names import QOS, Kind, Named, where
 from cryptomap.ipsec.scope import Scope
 from cryptomap.ipsec.touched import SYSTEM_DEFAULT
-from cryptomap.schema.nodes import DataNode, Leaf
+from cryptomap.ipsec.values import Fields, Route
+from cryptomap.schema.nodes import DataNode, InnerNode, Leaf
 
 __all__ = ["dot1p_odd", "dscp_anti_replay", "no_effect", "retransmission_budget"]
 
@@ -45,10 +48,10 @@ def _odd(scope: Scope, name: str, row: Node, dot1p: int) -> RpcError:
 
 def retransmission_budget(scope: Scope) -> Iterator[RpcError]:
     """Retransmissions that go on beyond the setup timer are never made."""
-    for kind, items in ((Kind.MAP, scope.touched.maps), (Kind.TEMPLATE, scope.touched.templates)):
-        for item, node in scope.nodes(kind, items):
-            timer = values.number(node, "ikev2/ikev2-ikesa/setup-timer")
-            budget = _budget(node)
+    templates = scope.nodes(Kind.TEMPLATE, scope.touched.templates)
+    for kind, nodes in ((Kind.MAP, scope.touched_maps), (Kind.TEMPLATE, templates)):
+        for item, node in nodes:
+            timer, budget = _budget(node)
             if timer is not None and budget > timer:
                 yield OperationFailed(
                     f"the retransmissions of {item.name} take {budget:g} s, but setup-timer ends the attempt after "
@@ -59,18 +62,25 @@ def retransmission_budget(scope: Scope) -> Iterator[RpcError]:
                 )
 
 
-def _budget(node: Node) -> float:
-    """Seconds from the first send until an IKE request is given up."""
-    base = "ikev2/ikev2-ikesa"
-    sends = int(values.required(node, f"{base}/max-retransmissions")) + 1
-    wait = int(values.required(node, f"{base}/retransmission-timeout")) / 1000
-    return wait * (2**sends - 1 if values.flag(node, f"{base}/retransmission-exponential") else sends)
+RETRANSMISSION = Fields("setup-timer", "max-retransmissions", "retransmission-timeout", "retransmission-exponential")
+
+
+def _budget(node: Node) -> tuple[int | None, float]:
+    """The setup timer, and the time from the first send until an IKE request is given up; seconds."""
+    timer, retransmissions, timeout, exponential = RETRANSMISSION.below(node, "ikev2/ikev2-ikesa")
+    sends, wait = int(retransmissions) + 1, int(timeout) / 1000
+    budget = wait * (2**sends - 1 if exponential == "true" else sends)
+    return None if timer is None else int(timer), budget
 
 
 def dscp_anti_replay(scope: Scope) -> Iterator[RpcError]:
     """Packets of one SA with several DSCPs overtake each other, and the receiver's anti-replay window drops the late
     ones (IPSec in CUPS, Limitations and Restrictions; RFC 4301 section 4.1)."""
-    for item, _ in scope.nodes(Kind.MAP, scope.affected.maps | _protectors(scope)):
+    protectors = _protectors(scope)
+    maps = scope.affected_maps
+    if not protectors <= scope.affected.maps:
+        maps = scope.nodes(Kind.MAP, scope.affected.maps | protectors)
+    for item, _ in maps:
         markings = {_outer(scope, application, item): application for application in scope.applications_of(item)}
         if len(markings) > 1:
             shown = ", ".join(f"{application.name} {dscp}" for dscp, application in sorted(markings.items()))
@@ -98,19 +108,41 @@ def _outer(scope: Scope, application: Named, crypto_map: Named) -> int:
 
 def no_effect(scope: Scope) -> Iterator[RpcError]:
     """A setting that is kept, and shown, but that no backend carries out."""
-    for kind, items in ((Kind.MAP, scope.touched.maps), (Kind.TEMPLATE, scope.touched.templates)):
-        for item, node in scope.nodes(kind, items):
-            yield from _ignored(scope, NO_EFFECT, node, str(kind), item)
+    templates = scope.nodes(Kind.TEMPLATE, scope.touched.templates)
+    for kind, nodes in ((Kind.MAP, scope.touched_maps), (Kind.TEMPLATE, templates)):
+        for item, node in nodes:
+            yield from _ignored(scope, _settings(node.schema), node, str(kind), item)
             for payload in values.entries(node, "ikev2/payload"):
                 keys = (*item, values.required(payload, "name"))
-                yield from _ignored(scope, NO_EFFECT_IN_PAYLOAD, payload, f"{kind}/ikev2/payload", keys)
+                yield from _ignored(scope, _settings_of_payload(payload.schema), payload, f"{kind}/ikev2/payload", keys)
 
 
-def _ignored(
-    scope: Scope, table: Mapping[str, str], node: Node, base: str, keys: tuple[str, ...]
-) -> Iterator[RpcError]:
+Settings: TypeAlias = tuple[tuple[str, str, Route], ...]
+"""(path, why it has no effect, its route) of each setting there is; maps and templates do not have all of them."""
+
+
+@lru_cache(maxsize=8)
+def _settings(schema: InnerNode) -> Settings:
+    return tuple(_known(schema, NO_EFFECT))
+
+
+@lru_cache(maxsize=8)
+def _settings_of_payload(schema: InnerNode) -> Settings:
+    return tuple(_known(schema, NO_EFFECT_IN_PAYLOAD))
+
+
+def _known(schema: InnerNode, table: Mapping[str, str]) -> Iterator[tuple[str, str, Route]]:
     for path, reason in table.items():
-        if _is_changed(node, path):
+        try:
+            yield path, reason, values.route(schema, path)
+        except KeyError:
+            continue
+
+
+def _ignored(scope: Scope, settings: Settings, node: Node, base: str, keys: tuple[str, ...]) -> Iterator[RpcError]:
+    for path, reason, to in settings:
+        found = to.value(node)
+        if found is not None and _differs(to.child, found):
             yield OperationFailed(
                 f"{path.rpartition('/')[2]} of {keys[-1]} is kept but has no effect: {reason}",
                 app_tag="no-effect",
@@ -119,16 +151,8 @@ def _ignored(
             )
 
 
-def _is_changed(node: Node, path: str) -> bool:
-    """Whether something other than the default is set at a path; maps and templates do not have all of them."""
-    try:
-        *_, last = values.resolve(node.schema, path)
-    except KeyError:
-        return False
-    return values.is_set(node, path) and _differs(last, values.value(node, path))
-
-
 def _differs(schema: DataNode, value: Value | None) -> bool:
+    """Whether something other than the default is set."""
     if isinstance(schema, Leaf):
         return value is not None and value != schema.default
     if isinstance(value, Node):

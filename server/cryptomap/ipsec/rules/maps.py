@@ -17,7 +17,7 @@ __all__ = ["address_family", "manual_key_size", "map_on_several_interfaces", "ma
 
 def map_type_immutable(scope: Scope) -> Iterator[RpcError]:
     """The type of a crypto map does not change; delete and create in one commit is a change too."""
-    for item, node in scope.nodes(Kind.MAP, scope.touched.maps):
+    for item, node in scope.touched_maps:
         old = scope.old.find(Kind.MAP, item)
         if old is None:
             continue
@@ -34,12 +34,12 @@ def map_type_immutable(scope: Scope) -> Iterator[RpcError]:
 def address_family(scope: Scope) -> Iterator[RpcError]:
     """A manual map and the interface it is bound to speak the same IP. (For IKEv2 maps YANG says it.)"""
     for tunnel in sorted(scope.affected.bindings):
-        interface = scope.new.find(Kind.INTERFACE, Named(tunnel.context, tunnel.interface))
         node = scope.new.find(Kind.MAP, Named(tunnel.context, tunnel.crypto_map))
-        if interface is None or node is None or values.required(node, "type") != "manual":
+        if node is None or values.required(node, "type") != "manual":
             continue
+        interface = scope.new.find(Kind.INTERFACE, Named(tunnel.context, tunnel.interface))
         peer = nouns.address(values.leaf(node, "peer"))
-        if peer is None or nouns.interface_address(interface, peer.version):
+        if peer is None or interface is None or nouns.interface_address(interface, peer.version):
             continue
         if nouns.interface_address(interface, 10 - peer.version):
             yield OperationFailed(
@@ -52,7 +52,7 @@ def address_family(scope: Scope) -> Iterator[RpcError]:
 
 def manual_key_size(scope: Scope) -> Iterator[RpcError]:
     """Static keys have the length their algorithms ask for (RFC 4303, and the RFCs of the algorithms)."""
-    for item, node in scope.nodes(Kind.MAP, scope.affected.maps):
+    for item, node in scope.affected_maps:
         found = scope.after.crypto_map(item) if values.required(node, "type") == "manual" else None
         if found is None or found.manual is None:
             continue
@@ -82,7 +82,7 @@ def _sizes(found: MapReading, keys: ManualSa) -> Iterator[tuple[str, int, int]]:
 def map_on_several_interfaces(scope: Scope) -> Iterator[RpcError]:
     """One map on several interfaces makes one tunnel each; that is seldom meant."""
     for item, _ in scope.nodes(Kind.MAP, {Named(found.context, found.crypto_map) for found in scope.touched.bindings}):
-        interfaces = sorted(scope.interfaces_of(item))
+        interfaces = scope.interfaces_of(item)
         if len(interfaces) > 1:
             yield OperationFailed(
                 f"crypto map {item.name} is bound to {len(interfaces)} interfaces ({', '.join(interfaces[:5])}), and "

@@ -13,7 +13,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptomap_backend.linux import create
 from cryptomap_backend.linux.backend import LinuxBackend
@@ -120,21 +119,19 @@ class Gateways:
         destination: str = "192.168.2.1",
         ends: tuple[str, str] = ("left", "right"),
         hear: bool = True,
-        port: int = 4000,
+        ports: Sequence[int] = (4000,),
     ) -> list[Seen]:
-        """One UDP packet for each ToS byte."""
+        """UDP packets of each ToS byte to each port, from the first end to the second, which is to hear them."""
         said = {
             "from": ends[0],
             "to": ends[1],
             "wire": ends[1],
             "source": source,
             "destination": destination,
-            "tos": list(tos),
+            "packets": [(byte, port) for port in ports for byte in tos],
             "hear": hear,
-            "port": port,
         }
-        script = Path(HERE / "traffic.py")
-        done = self.vm.run(f"python3 -S {script} {shlex.quote(json.dumps(said))}")
+        done = self.vm.run(f"python3 -S {HERE / 'traffic.py'} {shlex.quote(json.dumps(said))}")
         return [_seen(answer["heard"], answer["frames"]) for answer in json.loads(done.out)]
 
 

@@ -101,14 +101,15 @@ class LinuxBackend:
         held = self._holdings.tunnels
         change = between(Intent(held), Intent(intent.tunnels))
         try:
-            self._holdings.refuse_conflicts(between(Intent(), Intent(intent.tunnels)).tunnels)
+            Holdings(self._settings).refuse_conflicts(between(Intent(), Intent(intent.tunnels)).tunnels)
         except Refused as fault:
             raise ApplyFailed(str(fault)) from fault
         found = self._compare(intent.tunnels)
         drift = _drift(found, change, not self._marker.fits(intent.l2), intent.responders)
         earlier = self._earlier(found.operations, intent.tunnels)
-        if drift.l2 or self._marker.held != intent.l2:
+        if drift.l2:
             self._marker.program(intent.l2)
+        self._marker.adopt(intent.l2)
         if found.operations:
             self.messages += self._commands.transact(found.operations)
         self._entered(change, earlier)

@@ -7,6 +7,7 @@ that is the journal, it proves that they are ours, and it restores them to the b
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +15,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from cryptomap_backend.contract import ApplyFailed, OutcomeUnknown, Unavailable
-from cryptomap_backend.linux import programs, xfrm
+from cryptomap_backend.linux import nftables, programs, xfrm
 from cryptomap_backend.linux.egress import Egress, Marked
 from cryptomap_backend.linux.namespace import empty_namespace, identity, inside
 from cryptomap_backend.linux.netlink import Fault, Frame, Message, Netlink
@@ -41,7 +42,7 @@ class LocalKernel:
 
     def __init__(self, reqids: tuple[int, int]) -> None:
         self._reqids = range(reqids[0], reqids[1] + 1)
-        self._links: dict[str, tuple[tuple[int, int], Netlink]] = {}
+        self._links: dict[str, tuple[tuple[int, int], dict[int, Netlink]]] = {}
 
     def versions(self) -> Mapping[str, str]:
         return {"kernel": os.uname().release, "nftables": programs.nft_version()}
@@ -83,7 +84,16 @@ class LocalKernel:
         programs.load(namespace, program)
 
     def program_digest(self, namespace: str, table: str) -> str | None:
-        return programs.loaded_digest(namespace, table)
+        try:
+            (answer,) = self._link(namespace, nftables.PROTOCOL).ask([nftables.table_question(table)])
+        except OSError as fault:
+            self._forget(namespace)
+            raise Unavailable(f"nftables does not answer: {fault}") from fault
+        if isinstance(answer, Frame):
+            return nftables.digest_in(answer)
+        if answer.errno == errno.ENOENT:
+            return None
+        raise Unavailable(f"nftables does not show table {table}: {answer}")
 
     def remove_program(self, namespace: str, table: str) -> None:
         programs.remove(namespace, table)
@@ -98,14 +108,13 @@ class LocalKernel:
         """Nothing to do: every call to the kernel and every program has a time-out of its own."""
 
     def close(self) -> None:
-        for _, link in self._links.values():
-            link.close()
-        self._links.clear()
+        for namespace in tuple(self._links):
+            self._forget(namespace)
 
     # ===== one transaction =====
 
     def _sent(self) -> int:
-        return sum(link.sent for _, link in self._links.values())
+        return sum(link.sent for _, links in self._links.values() for link in links.values())
 
     def _journal(self, operations: Sequence[Operation]) -> Mapping[tuple[str, SaKey | PolicyKey], Frame]:
         """The objects that go or change, as the kernel shows them now. Raises ApplyFailed if one is not there or not
@@ -172,21 +181,20 @@ class LocalKernel:
         ours = (read(frame) for frame in frames if xfrm.reqid_of(frame) in self._reqids)
         return tuple([item for item in ours if item is not None])
 
-    def _link(self, namespace: str) -> Netlink:
+    def _link(self, namespace: str, protocol: int = xfrm.PROTOCOL) -> Netlink:
         """The socket in that namespace, a new one if the namespace is a new one of the same name."""
-        known, now = self._links.get(namespace), identity(namespace)
-        if known and known[0] == now:
-            return known[1]
-        self._forget(namespace)
-        with inside(namespace):
-            link = Netlink(xfrm.PROTOCOL)
-        self._links[namespace] = now, link
-        return link
+        now, links = identity(namespace), self._links.get(namespace)
+        if links is None or links[0] != now:
+            self._forget(namespace)
+            links = self._links[namespace] = now, {}
+        if protocol not in links[1]:
+            with inside(namespace):
+                links[1][protocol] = Netlink(protocol)
+        return links[1][protocol]
 
     def _forget(self, namespace: str) -> None:
-        known = self._links.pop(namespace, None)
-        if known:
-            known[1].close()
+        for link in self._links.pop(namespace, ((0, 0), {}))[1].values():
+            link.close()
 
 
 def _key(operation: Operation) -> SaKey | PolicyKey:

@@ -52,6 +52,10 @@ class LinuxMarker:
             raise
         self._held = marking
 
+    def adopt(self, marking: L2Marking) -> None:
+        """The kernel has these maps already, see :meth:`fits`."""
+        self._held = marking
+
     def observe(self) -> L2Marking | None:
         """The maps last programmed if the kernel still has them, else ``None``. Raises Unavailable."""
         held = self._held

@@ -11,7 +11,6 @@ table whole, in one transaction; tables of others are not mentioned.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,7 +18,7 @@ from hashlib import sha256
 from cryptomap_backend.intent import DscpToCos
 from cryptomap_backend.linux.marks import Marks
 
-__all__ = ["Program", "digest_in", "document", "removal"]
+__all__ = ["Program", "document", "removal"]
 
 IPSEC = "meta l4proto { 50, 51 }"
 NO_SHIFT = Marks()
@@ -61,12 +60,6 @@ def document(program: Program) -> str:
 def removal(table: str) -> str:
     """What ``nft -f`` loads to remove our table, be it there or not."""
     return f"table inet {table} {{ }}\ndelete table inet {table}\n"
-
-
-def digest_in(listing: str) -> str | None:
-    """The digest of the program that a listing of our table shows."""
-    found = re.search(r'^\s*comment "([0-9a-f]{32})"', listing, re.MULTILINE)
-    return found[1] if found else None
 
 
 def _fallback(marks: Marks) -> Iterator[str]:

@@ -12,9 +12,9 @@ from typing import Any
 from cryptomap_backend.contract import ApplyFailed, Unavailable
 from cryptomap_backend.linux.egress import COS, FILTER_PREFERENCE, Egress, Marked, priority
 from cryptomap_backend.linux.namespace import inside
-from cryptomap_backend.linux.nft import Program, digest_in, document, removal
+from cryptomap_backend.linux.nft import Program, document, removal
 
-__all__ = ["load", "loaded_digest", "nft_version", "remove", "see_egress", "set_egress"]
+__all__ = ["load", "nft_version", "remove", "see_egress", "set_egress"]
 
 PATIENCE = 30
 """Seconds after which a program counts as stuck."""
@@ -44,17 +44,6 @@ def load(namespace: str, program: Program) -> None:
 def remove(namespace: str, table: str) -> None:
     """Raises ApplyFailed."""
     _do(namespace, ("nft", "-f", "-"), removal(table))
-
-
-def loaded_digest(namespace: str, table: str) -> str | None:
-    """Terse: elements are not read. Raises Unavailable."""
-    try:
-        with inside(namespace):
-            return digest_in(_run(("nft", "--terse", "list", "table", "inet", table)))
-    except ProgramFault as fault:
-        if "No such file or directory" in str(fault):
-            return None
-        raise Unavailable(f"nft cannot read table {table}: {fault}") from fault
 
 
 # ===== links and tc =====

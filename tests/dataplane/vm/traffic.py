@@ -1,9 +1,9 @@
 """Runs inside the machine: sends packets with given ToS bytes and says what came of them.
 
 One argument, JSON: ``{"from", "to"}`` name the namespaces, ``"source"`` and ``"destination"`` are inner addresses,
-``"tos"`` is a list of ToS bytes, ``"wire"`` the device of namespace "to" to capture on, ``"port"`` the UDP port,
-``"hear"`` is false if nothing will be heard. Prints a list of ``{"heard": ToS byte or null, "frames": [hex]}``. Standard
-library only.
+``"packets"`` is a list of [ToS byte, UDP port], ``"wire"`` the device of namespace "to" to capture on, ``"hear"`` is
+false if nothing will be heard. Prints a list of ``{"heard": ToS byte or null, "frames": [hex]}``.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -50,29 +50,39 @@ def frame(wire: socket.socket) -> bytes:
     return data
 
 
-def ends(said: dict) -> tuple[socket.socket, socket.socket, socket.socket]:
-    """The sender, the receiver, the capture."""
+def ends(said: dict) -> tuple[dict[int, tuple[socket.socket, socket.socket]], socket.socket]:
+    """Sender and receiver for each port, and the capture."""
     family = socket.AF_INET6 if ":" in said["source"] else socket.AF_INET
+    ports = sorted({port for _, port in said["packets"]})
     enter(said["to"])
     wire = capture(said["wire"])
-    receiver = socket.socket(family, socket.SOCK_DGRAM)
-    if family == socket.AF_INET6:
-        receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
-    else:
-        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-    receiver.bind((said["destination"] if said["hear"] else "", said["port"]))
+    receivers = [receiver(family, said["destination"] if said["hear"] else "", port) for port in ports]
     enter(said["from"])
-    sender = socket.socket(family, socket.SOCK_DGRAM)
-    sender.bind((said["source"], said["port"]))
-    return sender, receiver, wire
+    senders = []
+    for port in ports:
+        sender = socket.socket(family, socket.SOCK_DGRAM)
+        sender.bind((said["source"], port))
+        senders.append(sender)
+    return dict(zip(ports, zip(senders, receivers, strict=True), strict=True)), wire
 
 
-def send(sender: socket.socket, tos: int, said: dict, payload: bytes) -> None:
+def receiver(family: int, address: str, port: int) -> socket.socket:
+    """A socket that is told the ToS byte of what it receives."""
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+    else:
+        made.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    made.bind((address, port))
+    return made
+
+
+def send(sender: socket.socket, tos: int, port: int, said: dict, payload: bytes) -> None:
     if sender.family == socket.AF_INET6:
         sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, tos)
     else:
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
-    sender.sendto(payload, (said["destination"], said["port"]))
+    sender.sendto(payload, (said["destination"], port))
 
 
 def heard(receiver: socket.socket, payload: bytes) -> int | None:
@@ -94,13 +104,14 @@ def frames(wire: socket.socket, wait: float) -> list[str]:
 
 def main() -> None:
     said = json.loads(sys.argv[1])
-    sender, receiver, wire = ends(said)
+    sockets, wire = ends(said)
     answers = []
-    for number, tos in enumerate(said["tos"]):
+    for number, (tos, port) in enumerate(said["packets"]):
         payload = b"packet %d of process %d" % (number, os.getpid())
         frames(wire, 0)
-        send(sender, tos, said, payload)
-        tos_heard = heard(receiver, payload) if said["hear"] else None
+        sender, receiving = sockets[port]
+        send(sender, tos, port, said, payload)
+        tos_heard = heard(receiving, payload) if said["hear"] else None
         answers.append({"heard": tos_heard, "frames": frames(wire, PATIENCE)})
     print(json.dumps(answers))
 

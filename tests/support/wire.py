@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
@@ -19,6 +20,39 @@ HELLO = (
     "<capability>urn:ietf:params:netconf:base:%s</capability></capabilities></hello>"
 )
 END = b"]]>]]>"
+
+
+@dataclass(frozen=True)
+class Error:
+    """What a test looks at in an rpc-error."""
+
+    tag: str
+    message: str = ""
+    type: str = "application"
+    app_tag: str | None = None
+    path: str | None = None
+    info: Mapping[str, str] = field(default_factory=dict)
+
+
+def errors(reply: str) -> list[Error]:
+    """All rpc-errors inside a reply, or in a whole reply."""
+    root = etree.fromstring(reply if reply.startswith("<rpc-reply") else f'<r xmlns="{BASE}">{reply}</r>')
+    found = []
+    for element in root.iterfind(f"{{{BASE}}}rpc-error"):
+        text = {etree.QName(child).localname: child.text or "" for child in element}
+        info = {etree.QName(child).localname: child.text or "" for child in element.iterfind("{*}error-info/*")}
+        found.append(
+            Error(
+                text["error-tag"],
+                text["error-message"],
+                text["error-type"],
+                text.get("error-app-tag"),
+                text.get("error-path"),
+                info,
+            )
+        )
+    assert len(found) == len(root), reply
+    return found
 
 
 class Wire:

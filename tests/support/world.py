@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptomap_backend.intent import TunnelId
 from cryptomap_backend.simulator.remote import RemoteWorld
+from support.server import PATIENCE
 
 
 class WorldProcess:
@@ -44,3 +50,87 @@ class WorldProcess:
         if self.process.stdout is not None:
             self.process.stdout.close()
         self._directory.cleanup()
+
+
+@dataclass(eq=False)
+class Hold:
+    """One request that is kept back. ``arrived`` is set when it has come, it goes on when ``released`` is set."""
+
+    method: str
+    after: bool
+    arrived: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    is_dropped: bool = False
+
+    def wait(self) -> None:
+        assert self.arrived.wait(PATIENCE), f"no {self.method} came"
+
+    def release(self) -> None:
+        self.released.set()
+
+    def drop(self) -> None:
+        """Break the connection instead; before the world was asked, it never will be."""
+        self.is_dropped = True
+        self.released.set()
+
+
+class Gatekeeper(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Stands between a server and its world, passes everything on, and keeps back what a test wants to hold: a request
+    before the world sees it, or its answer before the server does."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, world: WorldProcess) -> None:
+        self.target = world.socket
+        self.path = world.socket.with_name("keeper")
+        self._holds: list[Hold] = []
+        self._lock = threading.Lock()
+        super().__init__(str(self.path), _Passage)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    @property
+    def settings(self) -> str:
+        """As of a world."""
+        return f'[backend.simulator]\nsocket = "{self.path}"\n'
+
+    def hold(self, method: str, *, after: bool = False) -> Hold:
+        """Keep the next such request back."""
+        hold = Hold(method, after)
+        with self._lock:
+            self._holds.append(hold)
+        return hold
+
+    def pass_by(self, method: str, after: bool) -> bool:
+        """Wait if somebody wants that; whether to go on."""
+        with self._lock:
+            hold = next((hold for hold in self._holds if (hold.method, hold.after) == (method, after)), None)
+            if hold is None:
+                return True
+            self._holds.remove(hold)
+        hold.arrived.set()
+        hold.released.wait()
+        return not hold.is_dropped
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self.path.unlink(missing_ok=True)
+
+
+class _Passage(socketserver.StreamRequestHandler):
+    server: Gatekeeper
+
+    def handle(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as world, suppress(OSError):
+            world.connect(str(self.server.target))
+            answers = world.makefile("rb")
+            for line in self.rfile:
+                method = json.loads(line)[0]
+                if not self.server.pass_by(method, after=False):
+                    return
+                world.sendall(line)
+                answer = answers.readline()
+                if not self.server.pass_by(method, after=True):
+                    return
+                self.wfile.write(answer)

@@ -100,6 +100,8 @@ MODULES = (
     "cryptomap-server",
     "nc-notifications",
     "notifications",
+    "ietf-origin",
+    "ietf-netconf-nmda",
 )
 
 

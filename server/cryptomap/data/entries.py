@@ -316,6 +316,16 @@ class LazyEntries:
     def nodes(self) -> Iterator[Node]:
         return (entry for _, entry in self.items())
 
+    def mapped(self, make: Callable[[Key, Node], Node | None]) -> LazyEntries:
+        """These entries, each made into another, or left out, when it is reached."""
+        first = self._make
+
+        def made(key: Key, stored: Node) -> Node | None:
+            entry = first(key, stored)
+            return None if entry is None else make(key, entry)
+
+        return LazyEntries(self._base, made)
+
     def settle(self) -> StoredEntries | None:
         """The same entries, made once and kept; ``None`` if there are none."""
         return entries_like(self._base, dict(self.items()))

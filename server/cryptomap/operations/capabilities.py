@@ -25,12 +25,13 @@ from cryptomap.netconf.capabilities import (
     Capability,
     module_capability,
 )
-from cryptomap.operations.with_defaults import BASIC_MODE, MODES
+from cryptomap.operations.with_defaults import BASIC_MODE, MODES, OPERATIONAL_MODE
 from cryptomap.schema.library import module_set
 from cryptomap.schema.nodes import Module, Schema
 
 __all__ = ["OPERATIONS_OF", "announced"]
 
+WITH_OPERATIONAL_DEFAULTS: Final = "urn:ietf:params:netconf:capability:with-operational-defaults:1.0"
 VALIDATE_1_0: Final = "urn:ietf:params:netconf:capability:validate:1.0"
 _YANG_1_1 = re.compile(r"""^\s*yang-version\s+["']?1\.1["']?\s*;""", re.MULTILINE)
 
@@ -77,7 +78,8 @@ OPERATIONS_OF: Final[Mapping[str, Collection[str]]] = {
     NOTIFICATION: ("create-subscription",),
     INTERLEAVE: ("create-subscription",),
     WITH_DEFAULTS: ("get", "get-config", "copy-config", "edit-config"),
-    YANG_LIBRARY_1_1: (),
+    WITH_OPERATIONAL_DEFAULTS: ("get-data",),
+    YANG_LIBRARY_1_1: ("get-data", "edit-data"),
 }
 """The operations a capability brings or extends, by local name."""
 
@@ -90,7 +92,14 @@ def announced(
     files = str(Capability(URL, {"scheme": "file"}))
     options = ((STARTUP, startup), (WRITABLE_RUNNING, writable_running), (files, url))
     optional = [uri for uri, is_on in options if is_on]
-    return (*_ALWAYS, *optional, *_library(schema), *_modules(schema))
+    return (*_ALWAYS, *optional, *_operational_defaults(schema), *_library(schema), *_modules(schema))
+
+
+def _operational_defaults(schema: Schema) -> Iterator[str]:
+    """That with-defaults works on the operational datastore, too (RFC 8526 section 3.1.1.2)."""
+    if "ietf-netconf-nmda" in schema.namespace_of_module:
+        others = ",".join(mode for mode in MODES if mode != OPERATIONAL_MODE)
+        yield str(Capability(WITH_OPERATIONAL_DEFAULTS, {"basic-mode": OPERATIONAL_MODE, "also-supported": others}))
 
 
 def _library(schema: Schema) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cryptomap.data.tree import Path, Value
 from cryptomap.data.view import Provider
 from cryptomap.operations.build import Plain, build
+from cryptomap.operations.nmda import datastores_of
 from cryptomap.schema.library import ModuleSet, module_set
 from cryptomap.schema.nodes import InnerNode, Module, Schema
 
@@ -28,7 +29,7 @@ def providers(server: Server) -> Mapping[str, Provider]:
     if module is None or not module.implemented:
         return {}
     modules = module_set(schema)
-    library = cache(lambda: _library(schema, modules, server.datastores.names))
+    library = cache(lambda: _library(schema, modules, datastores_of(server)))
     state = cache(lambda: _modules_state(schema, modules))
 
     def yang_library(path: Path) -> Value:

@@ -7,7 +7,7 @@ modules are read by their schema instead (``actions``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from lxml import etree
@@ -27,6 +27,9 @@ from cryptomap.operations.url import Url
 __all__ = ["DATASTORES", "Parameters", "local_name"]
 
 DATASTORES: Final = ("running", "candidate", "startup")
+_NMDA_DATASTORE: Final = "{urn:ietf:params:xml:ns:yang:ietf-netconf-nmda}datastore"
+_NMDA_OPERATIONS: Final = ("lock", "unlock", "validate")  # what ietf-netconf-nmda augments
+_IETF_DATASTORES: Final = "urn:ietf:params:xml:ns:yang:ietf-datastores"
 _NUMBER = re.compile(r"\+?0*([0-9]{1,10})")
 
 
@@ -130,11 +133,21 @@ class Parameters:
             raise self._fault(BadElement, f"{name} must name one datastore", local_name(children[1]))
         child = children[0]
         word = local_name(child)
+        if child.tag == _NMDA_DATASTORE and self._name in _NMDA_OPERATIONS:
+            return self.identity(child, DATASTORES)
         if etree.QName(child).namespace != BASE or word not in (*DATASTORES, "config", "url"):
             raise self._fault(UnknownElement, f"{name}: there is no datastore {word}", word)
         if word == "url":
             return Url((child.text or "").strip())
         return child if word == "config" else word
+
+    def identity(self, element: etree._Element, allowed: Collection[str]) -> str:
+        """The datastore that an NMDA leaf names by its identity (RFC 8342), one of those allowed."""
+        prefix, _, name = (element.text or "").strip().rpartition(":")
+        if element.nsmap.get(prefix or None) != _IETF_DATASTORES or name not in allowed:
+            message = f"{self._name}: '{(element.text or '').strip()[:60]}' is none of the datastores for it here"
+            raise self._fault(InvalidValue, message, local_name(element))
+        return name
 
     @property
     def _name(self) -> str:

@@ -16,6 +16,7 @@ from cryptomap.operations.commit import cancel_commit, commit, discard_changes, 
 from cryptomap.operations.edit import copy_config, delete_config, edit_config
 from cryptomap.operations.lock import lock, unlock
 from cryptomap.operations.partial_lock import PARTIAL_LOCK, partial_lock, partial_unlock
+from cryptomap.operations.nmda import NMDA, edit_data, get_data
 from cryptomap.operations.retrieve import get, get_config
 from cryptomap.operations.subscription import create_subscription
 
@@ -38,6 +39,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     f"{{{PARTIAL_LOCK}}}partial-lock": partial_lock,
     f"{{{PARTIAL_LOCK}}}partial-unlock": partial_unlock,
     f"{{{NOTIFICATION}}}create-subscription": create_subscription,
+    f"{{{NMDA}}}get-data": get_data,
+    f"{{{NMDA}}}edit-data": edit_data,
     ACTION: action,
 }
 """By Clark name."""

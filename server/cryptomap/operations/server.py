@@ -111,13 +111,20 @@ class Server:
         schema; ``path`` is the instance it is about if it is defined inside a data node (RFC 7950 section 7.16)."""
         self.notifier.notify(notification, path)
 
-    def view(self, reader: Reader = EVERYTHING, hide: Hide | None = None, *, defaults: bool = False) -> View:
+    def view(
+        self,
+        reader: Reader = EVERYTHING,
+        hide: Hide | None = None,
+        *,
+        defaults: bool = False,
+        kind: type[View] = View,
+    ) -> View:
         """Running with the state of the device, asked within the deadline that starts now: what the reader may see of
         it, but for what ``reader.hide`` names, which is left out if it is given as ``hide``."""
         deadline = time.monotonic() + self.limits.state_deadline if self.limits.state_deadline else None
         root = reader.prune(self.datastores.running.root)
         providers = reader.providers(self.providers)
-        return View(root, providers, schema=self.schema, defaults=defaults, deadline=deadline, hide=hide)
+        return kind(root, providers, schema=self.schema, defaults=defaults, deadline=deadline, hide=hide)
 
     # ---- sessions ----------------------------------------------------------------------------------------------
 

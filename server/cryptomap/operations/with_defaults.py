@@ -13,10 +13,13 @@ from cryptomap.errors import InvalidValue
 from cryptomap.operations.parameters import Parameters
 from cryptomap.schema.nodes import Schema
 
-__all__ = ["BASIC_MODE", "MODES", "WITH_DEFAULTS", "mode_of", "shows_unset", "with_defaults"]
+__all__ = ["BASIC_MODE", "MODES", "OPERATIONAL_MODE", "WITH_DEFAULTS", "mode_of", "shows_unset", "with_defaults"]
 
 BASIC_MODE: Final = "explicit"
 MODES: Final = (BASIC_MODE, "report-all", "report-all-tagged", "trim")
+OPERATIONAL_MODE: Final = "report-all"
+"""How operational is shown unless asked otherwise: with the values in use (RFC 8342 section 5.3)."""
+
 WITH_DEFAULTS: Final = "{urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults}with-defaults"
 """The parameter's Clark name: it has a namespace of its own (section 4.5)."""
 

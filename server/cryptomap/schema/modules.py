@@ -25,6 +25,8 @@ IETF_MODULES = (
     "ietf-netconf-notifications",
     "ietf-netconf-with-defaults",
     "ietf-datastores",
+    "ietf-origin",
+    "ietf-netconf-nmda",
     "ietf-yang-library",
     "nc-notifications",
     "notifications",

@@ -171,7 +171,8 @@ async def test_yang_library(lab: Lab) -> None:
     assert {"ietf-inet-types", "ietf-yang-types"} <= set(texts(found, "module-set/import-only-module/name"))
     assert texts(found, "module-set/module/submodule/name") == ["doors-parts"]
     assert {"moss", "rust"} <= set(texts(found, "module-set/module/feature"))
-    assert {name.partition(":")[2] for name in texts(found, "datastore/name")} == {"running", "candidate"}
+    names = {name.partition(":")[2] for name in texts(found, "datastore/name")}
+    assert names == {"running", "candidate", "intended", "operational"}
 
 
 async def test_modules_state(lab: Lab) -> None:
@@ -191,6 +192,7 @@ async def test_all_state_reads_back_as_the_schema_has_it(lab: Lab) -> None:
     assert {child.name for child, value in zip(tree.schema.children, tree.slots, strict=True) if value is not None} == {
         "doors",
         "netconf-state",
+        "netconf",
         "yang-library",
         "modules-state",
     }

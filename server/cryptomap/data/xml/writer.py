@@ -26,6 +26,7 @@ from cryptomap.schema.types import INTEGER_BOUNDS, Type
 __all__ = ["WITH_DEFAULTS_NAMESPACE", "Printer", "WriteOptions", "escape", "printer", "write"]
 
 WITH_DEFAULTS_NAMESPACE = "urn:ietf:params:xml:ns:netconf:default:1.0"
+ORIGIN_NAMESPACE = "urn:ietf:params:xml:ns:yang:ietf-origin"
 SLICE_BYTES = 64 * 1024
 SLICE_TEXTS = 2048
 WHOLE_ENTRIES = 4096  # a chunk with as many entries, nested ones counted, is written and remembered in one piece
@@ -40,10 +41,12 @@ class WriteOptions:
     """How to write. ``with_defaults`` is one of RFC 6243's modes: ``explicit``, ``report-all``, ``report-all-tagged``,
     ``trim``. The defaults that the two report-all modes show are put there by a :class:`View` made with ``defaults``.
     ``hide`` names schema nodes to leave out with all below them (keys of a list are always written); it should be the
-    same object for the same answers, because what is written is remembered for it."""
+    same object for the same answers, because what is written is remembered for it. ``origin`` annotates configuration
+    with where it comes from (RFC 8342 section 7): somebody's intent, or a default."""
 
     with_defaults: str = "explicit"
     hide: Callable[[DataNode], bool] | None = None
+    origin: bool = False
 
 
 class Kind(IntEnum):
@@ -112,6 +115,7 @@ class Printer:
         self.hide = options.hide
         self.trim = options.with_defaults == "trim"
         self.tagged = options.with_defaults == "report-all-tagged"
+        self.origin = options.origin
         self._plans: dict[tuple[InnerNode, bool], Plan] = {}
         self._deep: dict[InnerNode, bool] = {}
 
@@ -129,6 +133,8 @@ class Printer:
     def item(self, child: DataNode, top: bool) -> Item:
         inherited = child.parent.module if child.parent is not None else ""
         namespace = "" if child.module == inherited and not top else self._namespace(child.module)
+        if top and self.origin and child.config:
+            namespace += _annotation("intended")
         is_usual = child.module != inherited or not top  # the start tag is the same wherever the entries are written
         is_kept = is_usual and isinstance(child, ListNode) and not self.tagged and not self.trim
         return Item(child, f"<{child.name}{namespace}>", is_kept, self.hide if self._hides_below(child) else None)
@@ -288,9 +294,9 @@ class Printer:
         is_default = value.__class__ is Default
         if self.trim and (is_default or (isinstance(child, Leaf) and child.default == value)):
             return
-        if is_default and self.tagged:
-            mark = f'<{child.name} xmlns:wd="{WITH_DEFAULTS_NAMESPACE}" wd:default="true"'
-            add(mark + self._qualified(item, value).removeprefix(f"<{child.name}"))
+        if is_default and (marks := self._marks(child)):
+            plain = self._qualified(item, value).replace(_annotation("intended"), "", 1)
+            add(f"<{child.name}{marks}{plain.removeprefix(f'<{child.name}')}")
             return
         text = item.remembered.get(value)
         if text is None:
@@ -300,6 +306,11 @@ class Printer:
                     item.remembered.clear()
                 item.remembered[value] = text
         add(text)
+
+    def _marks(self, child: Leaf | LeafList) -> str:
+        """The attributes of a default."""
+        tag = f' xmlns:wd="{WITH_DEFAULTS_NAMESPACE}" wd:default="true"' if self.tagged else ""
+        return f"{tag}{_annotation('default')}" if self.origin and child.config else tag
 
     def _qualified(self, item: Item, value: str) -> str:
         text, namespaces = self.lexical(cast("Leaf | LeafList", item.child).type, value)
@@ -318,6 +329,10 @@ class Printer:
 
         text = escape(kind.render(value, prefix_of))
         return text, "".join([f' xmlns:{prefix}="{escape(uri)}"' for prefix, uri in used.items()])
+
+
+def _annotation(origin: str) -> str:
+    return f' xmlns:or="{ORIGIN_NAMESPACE}" or:origin="or:{origin}"'
 
 
 def escape(text: str) -> str:

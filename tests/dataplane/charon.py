@@ -165,6 +165,12 @@ class Remembered:
     def fits(self, marking: L2Marking) -> bool:
         return Remembered.held == marking
 
+    def interrupt(self) -> None:
+        """Never waits."""
+
+    def close(self) -> None:
+        """Holds nothing."""
+
 
 class Lab:
     """``gateway`` at 192.0.2.1 with the subnet 203.0.113.0/25, ``peer`` at 198.51.100.1 .. 5 with 10.0.1.0/24 .. 5."""

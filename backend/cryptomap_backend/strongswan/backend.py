@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from secrets import token_hex
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from cryptomap_backend.capabilities import Capabilities, Complaint
 from cryptomap_backend.change import Change
@@ -25,30 +25,18 @@ from cryptomap_backend.strongswan import effects
 from cryptomap_backend.strongswan.keeper import Keeper
 from cryptomap_backend.strongswan.limits import Daemon, capabilities, child_complaints
 from cryptomap_backend.strongswan.listener import Listener
-from cryptomap_backend.strongswan.messages import Connection, Marks, Translator
+from cryptomap_backend.strongswan.marking import Marking
+from cryptomap_backend.strongswan.messages import Connection, Translator
 from cryptomap_backend.strongswan.monitor import Monitor
 from cryptomap_backend.strongswan.names import ChildName, Item, item_of
 from cryptomap_backend.strongswan.programming import Programming
 from cryptomap_backend.strongswan.settings import Settings
 from cryptomap_backend.strongswan.vici import Lost, Rejected, Vici
 
-__all__ = ["Marking", "StrongswanBackend"]
+__all__ = ["StrongswanBackend"]
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
-
-
-class Marking(Protocol):
-    """What turns the marks of SAs into DSCP, PCP and TC. One of its own for each lane."""
-
-    @property
-    def marks(self) -> Marks: ...
-
-    def program(self, marking: L2Marking) -> None:
-        """Replace all QoS maps, all or nothing. Raises ApplyFailed, Unavailable, OutcomeUnknown."""
-
-    def fits(self, marking: L2Marking) -> bool:
-        """True if these are what is programmed. Raises Unavailable."""
 
 
 class StrongswanBackend:
@@ -314,12 +302,16 @@ class StrongswanBackend:
 
     def interrupt(self, lane: Lane) -> None:
         self._vici[lane].interrupt()
+        if marking := self._marking.get(lane):
+            marking.interrupt()
 
     def close(self) -> None:
         self._keeper.close()
         self._listener.close()
         for vici in self._vici.values():
             vici.close()
+        for marking in self._marking.values():
+            marking.close()
 
     # ===== doubt =====
 

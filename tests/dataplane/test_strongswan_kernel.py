@@ -1,0 +1,167 @@
+"""The strongSwan backend with the kernel's ESP and AH, on the wire between two gateways in the virtual machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+
+from cryptomap_backend.change import between, change_of, with_reapplied
+from cryptomap_backend.conformance import PSK, example_tunnel, spis
+from cryptomap_backend.intent import EspProposal, Initiate, Intent, Mode, Selector, Tunnel, bound, carried
+from cryptomap_backend.state import TunnelState, TunnelStatus
+from cryptomap_backend.strongswan import StrongswanBackend, create
+from cryptomap_backend.strongswan.vici import Vici
+from dataplane import charon
+from dataplane.gateways import AH, ESP, Gateways, settings
+from dataplane.vm.machine import Machine
+from dataplane.vm.need import need
+
+PATIENCE = 30.0
+LEFT, RIGHT = "10.0.0.1", "10.0.0.2"
+
+CONFIGURATION = """
+charon-systemd {
+  load = random nonce aes sha1 sha2 md5 hmac gmp xcbc openssl gcm kdf kernel-netlink socket-default vici
+  install_routes = no
+  install_virtual_ip = no
+  threads = 16
+  plugins { vici { socket = unix:///run/SIDE.vici } }
+}
+"""
+
+
+def _start(vm: Machine, side: str) -> Vici:
+    vm.run(f"cat > /run/{side}.conf <<'END'\n{CONFIGURATION.replace('SIDE', side)}\nEND")
+    command = ["env", f"STRONGSWAN_CONF=/run/{side}.conf", charon.CHARON]
+    vm.start(command, ready=f"/run/{side}.vici", namespace=side)
+    return Vici(str(vm.forward(f"/run/{side}.vici")), 20.0)
+
+
+@pytest.fixture(scope="module")
+def daemons(gateways: Gateways) -> Iterator[tuple[Vici, Vici]]:
+    """A charon on either side; the right one answers whatever the left one asks for."""
+    need(charon.why_not())
+    left, right = _start(gateways.vm, "left"), _start(gateways.vm, "right")
+    right.request("load-shared", {"id": "key", "type": "IKE", "data": PSK, "owners": ["%any"]})
+    yield left, right
+    left.close()
+    right.close()
+
+
+@pytest.fixture
+def backend(gateways: Gateways, daemons: tuple[Vici, Vici]) -> Iterator[StrongswanBackend]:
+    left, _ = daemons
+    marking = {**settings("ipsec-d"), "helper": str(gateways.helper)}
+    backend = create({"socket": left.path, "timeout": 20, "marking": marking})
+    backend.reconcile(Intent())
+    yield backend
+    backend.reconcile(Intent())
+    backend.close()
+
+
+def answer(daemons: tuple[Vici, Vici], **child: Any) -> None:
+    """How the right side answers."""
+    body = {
+        "version": "2",
+        "local_addrs": [RIGHT],
+        "remote_addrs": [LEFT],
+        "proposals": ["aes128-sha1-modp1024"],
+        "local": {"auth": "psk", "id": RIGHT},
+        "remote": {"auth": "psk", "id": "%any"},
+        "children": {
+            "net": {"local_ts": ["192.168.2.0/24"], "remote_ts": ["192.168.1.0/24"], "rekey_time": "0s", **child}
+        },
+    }
+    daemons[1].request("load-conn", {"peer": body})
+
+
+def tunnel(*proposals: EspProposal, initiate: Initiate = Initiate.BIND) -> Tunnel:
+    base = example_tunnel()
+    (child,) = base.children
+    return bound(
+        replace(
+            base,
+            local=IPv4Address(LEFT),
+            remote=IPv4Address(RIGHT),
+            selector=Selector(IPv4Network("192.168.1.0/24"), IPv4Network("192.168.2.0/24")),
+            children=(replace(child, proposals=proposals or (EspProposal("A-foo", dscp=0x28),)),),
+            initiate=initiate,
+        )
+    )
+
+
+def commit(backend: StrongswanBackend, wanted: Tunnel) -> Intent:
+    intent = Intent.of([wanted])
+    backend.apply(backend.prepare(between(Intent(), intent)))
+    return intent
+
+
+def until(backend: StrongswanBackend, wanted: Tunnel, condition: Callable[[TunnelState], bool]) -> TunnelState:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        state = backend.observe(wanted.id).tunnels[wanted.id]
+        if condition(state):
+            return state
+        assert time.monotonic() < deadline, f"the state never came: {state}"
+        time.sleep(0.1)
+
+
+def is_up(state: TunnelState) -> bool:
+    return state.status is TunnelStatus.UP
+
+
+def test_the_kernel_limits_nothing_of_user_space(backend: StrongswanBackend) -> None:
+    able = backend.capabilities()
+    assert {Mode.TUNNEL, Mode.TRANSPORT} <= able.modes
+    assert {"ah", "esn", "initiate-by-traffic", "802.1p-pcp"} <= able.features
+
+
+def test_the_first_packet_brings_a_map_up(
+    gateways: Gateways, daemons: tuple[Vici, Vici], backend: StrongswanBackend
+) -> None:
+    answer(daemons)
+    waiting = tunnel(initiate=Initiate.TRAFFIC)
+    commit(backend, waiting)
+    assert backend.observe(waiting.id).tunnels[waiting.id].status is TunnelStatus.DOWN
+    gateways.send([0], hear=False)
+    until(backend, waiting, is_up)
+    (seen,) = gateways.send([0])
+    assert (seen.heard, seen.ipsec.protocol) == (0, ESP)
+
+
+def test_the_dscp_of_the_application_else_of_the_crypto_map(
+    gateways: Gateways, daemons: tuple[Vici, Vici], backend: StrongswanBackend
+) -> None:
+    answer(daemons)
+    old = tunnel()
+    intent = commit(backend, old)
+    first = until(backend, old, is_up)
+    inner = [0x00, 0x02, 0xB8, 0xBA]
+    seen = gateways.send(inner)
+    assert [one.heard for one in seen] == inner
+    assert [one.ipsec.tos for one in seen] == [0xA0, 0xA2, 0xB8, 0xBA]
+
+    change = change_of(intent, {old.id: carried(old, tunnel(EspProposal("A-foo", dscp=0x12)))})
+    backend.apply(backend.prepare(change))
+    assert gateways.send([0])[0].ipsec.tos == 0xA0
+
+    backend.apply(backend.prepare(with_reapplied(change.new, old.id)))
+    until(backend, old, lambda state: is_up(state) and spis(state) != spis(first))
+    assert [one.ipsec.tos for one in gateways.send([0x00, 0xB8])] == [0x48, 0xB8]
+
+
+def test_an_authentication_header_is_marked_alike(
+    gateways: Gateways, daemons: tuple[Vici, Vici], backend: StrongswanBackend
+) -> None:
+    answer(daemons, ah_proposals=["sha256"])
+    authenticated = tunnel(EspProposal("H", "ah", "null", "sha2-256-128", dscp=0x28))
+    commit(backend, authenticated)
+    (child,) = until(backend, authenticated, is_up).children
+    assert (child.protocol, child.integrity, child.transform_set) == ("ah", "sha2-256-128", "H")
+    (seen,) = gateways.send([0])
+    assert (seen.heard, seen.ipsec.protocol, seen.ipsec.tos) == (0, AH, 0xA0)

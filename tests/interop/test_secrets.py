@@ -1,0 +1,246 @@
+"""Keys go in and never come out: nothing the server writes or sends holds a pre-shared or manual key in clear."""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from support.server import Daemon, make_key, sample
+from support.state import INTERFACE, NS
+from support.wire import BASE, Wire, errors, session
+from support.world import WorldProcess
+
+CANARY = "Kanarienvogel-7c1f"
+"""A pre-shared key that stands nowhere else."""
+
+CIPHER_KEY = "de:ad:be:ef:ca:fe:f0:0d:de:ad:be:ef:ca:fe:f0:0d"
+AUTH_KEY = "c0:ff:ee:c0:ff:ee:c0:ff:ee:c0:ff:ee:c0:ff:ee:c0:ff:ee:c0:ff"
+"""Keys of a manual map."""
+
+
+def shapes(clear: bytes) -> set[bytes]:
+    """The forms in which a key might be seen: as it is, in base64 at any offset, in hexadecimal, reversed."""
+    encoded = {base64.b64encode(b"\0" * pad + clear)[pad + 1 : -4] for pad in range(3)}
+    return {clear, clear[::-1], clear.hex().encode(), clear.hex().upper().encode(), clear.hex(":").encode(), *encoded}
+
+
+FORBIDDEN = {
+    shape
+    for clear in (
+        CANARY.encode(),
+        bytes.fromhex(CIPHER_KEY.replace(":", "")),
+        bytes.fromhex(AUTH_KEY.replace(":", "")),
+    )
+    for shape in shapes(clear)
+} | {CIPHER_KEY[3:].encode()}  # the rest of a key that has a mistake in its first octet
+
+
+def leaks(content: str | bytes) -> set[bytes]:
+    data = content.encode() if isinstance(content, str) else content
+    return {shape for shape in FORBIDDEN if shape in data}
+
+
+def test_this_test_would_find_a_key() -> None:
+    for pad in (b"", b"x", b"xy"):
+        assert leaks(b"... " + base64.b64encode(pad + CANARY.encode()) + b" ...")
+    assert leaks(f"<psk>{CANARY}</psk>")
+    assert leaks(CIPHER_KEY)
+    assert not leaks("$cm1$AAAA")
+
+
+PSK = sample("seed.xml").replace("foo0key", CANARY)
+
+MANUAL = f"""
+<contexts xmlns="{NS["ctx"]}"><context><name>ipsec-d</name>
+  <access-list xmlns="{NS["acl"]}"><name>m</name><rule><name>r</name><action>permit</action><protocol>udp</protocol>
+    <source><prefix>192.0.2.1/32</prefix></source><destination><prefix>192.0.2.2/32</prefix></destination></rule></access-list>
+  <ipsec-transform-set xmlns="{NS["ips"]}"><name>M</name></ipsec-transform-set>
+  <crypto-map xmlns="{NS["ips"]}"><name>m</name><type>manual</type><match-address>m</match-address>
+    <peer>209.165.201.7</peer><manual><transform-set>M</transform-set><session-key>
+      <inbound><spi>300</spi><cipher-key>{CIPHER_KEY}</cipher-key><authenticator-key>{AUTH_KEY}</authenticator-key></inbound>
+      <outbound><spi>301</spi><cipher-key>{CIPHER_KEY}</cipher-key><authenticator-key>{AUTH_KEY}</authenticator-key>
+      </outbound></session-key></manual></crypto-map>
+  <interface><name>{INTERFACE}</name><crypto-map xmlns="{NS["ips"]}"><name>m</name></crypto-map></interface>
+</context></contexts>"""
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_key(tmp_path_factory.mktemp("keys") / "alice")
+
+
+@pytest.fixture(scope="module")
+def server(make_daemon: Callable[..., Daemon], world: WorldProcess, keys: Path) -> Daemon:
+    """At the most talkative level of its log, with an ordinary user alice."""
+    settings = f'{world.settings}[users.alice]\nauthorized-keys = "{keys}.pub"\n'
+    return make_daemon(settings=settings, options=["--verbose"]).start()
+
+
+@pytest_asyncio.fixture
+async def admin(server: Daemon) -> AsyncIterator[Wire]:
+    async with session(server) as wire:
+        yield wire
+
+
+@pytest_asyncio.fixture
+async def alice(server: Daemon, keys: Path) -> AsyncIterator[Wire]:
+    async with session(server, "alice", keys) as wire:
+        yield wire
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_written(server: Daemon) -> Iterator[None]:
+    """Looks through every file of the state directory, and the log, after each test."""
+    yield
+    files = [path for path in server.state.rglob("*") if path.is_file()]
+    assert "journal.sqlite" in {path.name for path in files}
+    found = {path.name: leaks(path.read_bytes()) for path in [*files, server.log]}
+    assert {name: shapes for name, shapes in found.items() if shapes} == {}
+    assert " INFO " in server.log.read_text()
+
+
+async def test_keys_are_committed_and_reach_the_gateway(admin: Wire, world: WorldProcess) -> None:
+    assert await admin.edit(PSK) == "<ok/>"
+    assert await admin.edit(MANUAL) == "<ok/>"
+    assert not leaks(await admin.get_config("candidate"))
+    await admin.do("<validate><source><candidate/></source></validate>")
+    await admin.do("<commit/>")
+    tunnels = {item.crypto_map: tunnel for item, tunnel in world.remote.held().tunnels.items()}
+    ike, manual = tunnels["foo0"].ike, tunnels["m"].manual
+    assert ike is not None
+    assert ike.local.secret is not None
+    assert ike.local.secret.reveal() == CANARY.encode()
+    assert manual is not None
+    assert manual.inbound.cipher_key is not None
+    assert manual.inbound.cipher_key.reveal().hex(":") == CIPHER_KEY
+
+
+@pytest.mark.parametrize("operation", ["<get/>", "<get-config><source><running/></source></get-config>"])
+async def test_nobody_reads_a_key(admin: Wire, alice: Wire, operation: str) -> None:
+    to_admin, to_alice = await admin.rpc(operation), await alice.rpc(operation)
+    assert not leaks(to_admin)
+    assert not leaks(to_alice)
+    assert "<pre-shared-key>$cm1$" in to_admin  # a recovery user sees that there is one, and could restore it
+    assert "<cipher-key>$cm1$" in to_admin
+    for name in ("<pre-shared-key", "<cipher-key", "<authenticator-key", "$cm1$"):
+        assert name not in to_alice
+    assert "<name>foo0</name>" in to_alice
+
+
+@pytest.mark.parametrize(
+    "filter_",
+    [
+        f'<filter type="xpath" xmlns:i="{NS["ips"]}" select="//i:pre-shared-key"/>',
+        f'<filter type="xpath" xmlns:i="{NS["ips"]}" select="//i:crypto-map[.//i:pre-shared-key]"/>',
+        f'<filter type="xpath" xmlns:i="{NS["ips"]}" select="//i:peer[starts-with(..//i:pre-shared-key, \'$\')]"/>',
+        f'<filter><contexts xmlns="{NS["ctx"]}"><context><crypto-map xmlns="{NS["ips"]}"><ikev2><authentication><local>'
+        "<pre-shared-key/></local></authentication></ikev2></crypto-map></context></contexts></filter>",
+    ],
+)
+async def test_no_filter_of_an_ordinary_user_finds_a_key(alice: Wire, filter_: str) -> None:
+    """Not even that there is one."""
+    reply = await alice.rpc(f"<get-config><source><running/></source>{filter_}</get-config>")
+    assert "pre-shared-key" not in reply
+    assert "$cm1$" not in reply
+    assert "<peer>" not in reply
+
+
+async def test_an_ordinary_user_sets_no_key(admin: Wire, alice: Wire) -> None:
+    before = await admin.get_config()
+    reply = await alice.edit(PSK.replace(CANARY, CANARY + "2"))
+    assert {error.tag for error in errors(reply)} == {"access-denied"}
+    assert not leaks(reply)
+    assert await admin.get_config() == await admin.get_config("candidate") == before
+
+
+async def test_the_same_key_again_is_no_commit(server: Daemon, admin: Wire, world: WorldProcess) -> None:
+    before, commits = await admin.get_config(), history(server)
+    for again in (PSK, before_as_edit(before)):
+        assert await admin.edit(again) == "<ok/>"
+        await admin.do("<commit/>")
+        assert history(server) == commits
+    assert await admin.get_config() == before
+    sas = world.spis()
+    assert await admin.edit(PSK.replace(CANARY, "another-key")) == "<ok/>"
+    await admin.do("<commit/>")
+    assert history(server) == commits + 1
+    assert await admin.edit(PSK) == "<ok/>"
+    await admin.do("<commit/>")
+    assert history(server) == commits + 2
+    assert await admin.get_config() == before
+    assert world.spis().keys() == sas.keys()
+
+
+def history(server: Daemon) -> int:
+    """How many commits the journal holds."""
+    with sqlite3.connect(f"file:{server.state / 'journal.sqlite'}?mode=ro", uri=True) as journal:
+        (count,) = journal.execute("select count(*) from commits").fetchone()
+    journal.close()
+    return int(count)
+
+
+def before_as_edit(reply: str) -> str:
+    """What get-config gave a recovery user, sent back as it is."""
+    inner = reply.removeprefix(f'<data xmlns="{BASE}">').removesuffix("</data>")
+    assert inner != reply
+    return inner
+
+
+WRONG = {
+    "too long a key": PSK.replace(CANARY, CANARY * 100),
+    "a key with children": PSK.replace(f">{CANARY}<", f">{CANARY}<x/><", 1),
+    "a key twice": PSK.replace(
+        f"<pre-shared-key>{CANARY}</pre-shared-key>", f"<pre-shared-key>{CANARY}</pre-shared-key>" * 2
+    ),
+    "a key in the wrong place": PSK.replace("<local>", f"<local>{CANARY}", 1),
+    "a key in an element nobody knows": PSK.replace("<local>", f"<local><psk>{CANARY}</psk>", 1),
+    "octets that are none": MANUAL.replace("<cipher-key>de", "<cipher-key>zz"),
+    "a key of the wrong size": MANUAL.replace(f"{CIPHER_KEY}</cipher-key>", f"{CIPHER_KEY}:00</cipher-key>"),
+    "an attribute": PSK.replace("<pre-shared-key>", f'<pre-shared-key x="{CANARY}">'),
+    "malformed": PSK.replace("</pre-shared-key>", ""),
+}
+
+
+@pytest.mark.parametrize("config", WRONG.values(), ids=list(WRONG))
+async def test_no_error_message_quotes_a_key(admin: Wire, config: str) -> None:
+    reply = await admin.edit(config)
+    if reply == "<ok/>":
+        reply = await admin.rpc("<commit/>")
+        await admin.do("<discard-changes/>")
+    assert "<rpc-error>" in reply
+    assert not leaks(reply)
+
+
+async def test_no_notification_holds_a_key(server: Daemon, admin: Wire) -> None:
+    async with session(server) as watching:
+        await watching.do(f'<create-subscription xmlns="{NS["ncn"]}"/>')
+        assert await admin.edit(PSK.replace(CANARY, "another-key")) == "<ok/>"
+        await admin.do("<commit/>")
+        assert await admin.edit(PSK) == "<ok/>"
+        await admin.do("<commit/>")
+        told, changes = "", 0
+        while changes < 2:
+            message = await watching.receive()
+            told += message
+            changes += "<netconf-config-change" in message
+        assert not leaks(told)
+        assert "$cm1$" not in told
+
+
+async def test_keys_survive_a_restart_sealed(server: Daemon, world: WorldProcess) -> None:
+    async with session(server) as wire:
+        before = await wire.get_config()
+    held = world.remote.held()
+    server.kill()
+    server.start()
+    async with session(server) as wire:
+        assert await wire.get_config() == before
+    assert world.remote.held() == held
+    files = {path.name: leaks(path.read_bytes()) for path in server.state.rglob("*") if path.is_file()}
+    assert not any(files.values())
+    assert (server.state / "secrets.key").stat().st_mode & 0o777 == 0o600

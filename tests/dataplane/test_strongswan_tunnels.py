@@ -197,6 +197,17 @@ def test_the_first_transform_set_the_peer_accepts_is_used(lab: Lab, backend: Str
     assert [child.transform_set for child in until_up(backend, tunnel).children] == ["S2"]
 
 
+def test_the_dscp_follows_the_transform_set_that_was_negotiated(lab: Lab, backend: StrongswanBackend) -> None:
+    ready(lab, child_esp_proposals=["aes128-sha1"])
+    tunnel = bound(
+        with_sets(example_tunnel(), EspProposal("S1", integrity="sha2-256-128", dscp=1), EspProposal("S2", dscp=2))
+    )
+    commit(backend, tunnel)
+    state = until(backend, tunnel, lambda state: [child.applied_dscp for child in state.children] == [2])
+    assert [child.transform_set for child in state.children] == ["S2"]
+    _wait(lambda: [len(report["child-sas"]) for _, report in lab.gateway.sas()] == [1])
+
+
 def test_a_packet_goes_through(lab: Lab, backend: StrongswanBackend) -> None:
     lab.peer.share("key", PSK)
     lab.peer.load("peer1", pingable(1))

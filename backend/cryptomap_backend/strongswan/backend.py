@@ -121,10 +121,13 @@ class StrongswanBackend:
         marks = bool(self._marking)
         for tunnel in (item.new for item in change.tunnels if item.new):
             found += [(tunnel.id, complaint) for complaint in able.complaints(tunnel)]
-            found += [(tunnel.id, complaint) for complaint in child_complaints(tunnel.children, marks)]
+            found += [
+                (tunnel.id, complaint)
+                for complaint in child_complaints(tunnel.children, marks, tunnel.remote is not None)
+            ]
         for responder in (item.new for item in change.responders if item.new):
             found += [(responder.id, complaint) for complaint in able.responder_complaints(responder)]
-            found += [(responder.id, complaint) for complaint in child_complaints(responder.children, marks)]
+            found += [(responder.id, complaint) for complaint in child_complaints(responder.children, marks, False)]
         if change.l2_changed:
             found += [(None, complaint) for complaint in able.l2_complaints(change.new.l2)]
         if any(complaint.fatal for _, complaint in found):

@@ -29,7 +29,8 @@ NOTES: Mapping[str, str] = {
     TunnelKind.MANUAL: "charon has no manual keys; backend linux does",
     "lifetimes": "an edited lifetime, DF or DPD setting counts from the next negotiation on; an IKE lifetime is the "
     "smallest of the transform sets",
-    "dscp": "of a payload whose transform sets carry different DSCPs, all SAs are marked with that of the first set",
+    "dscp": "of a payload whose transform sets carry different DSCPs, an SA is marked with that of the first set until "
+    "it has been negotiated once more for the set it uses; towards peers that are not known beforehand it stays so",
 }
 
 USER_SPACE: Mapping[str, str] = {
@@ -109,13 +110,14 @@ def _in_user_space(able: Capabilities) -> Capabilities:
     )
 
 
-def child_complaints(children: tuple[Child, ...], marks: bool) -> Iterator[Complaint]:
-    """What no capability says: a child of charon has one mode and one mark."""
+def child_complaints(children: tuple[Child, ...], marks: bool, reachable: bool) -> Iterator[Complaint]:
+    """What no capability says: a child of charon has one mode and one mark. ``reachable``: it can be negotiated once
+    more from here, for another mark."""
     for child in children:
         dscps = {proposal.dscp for proposal in child.proposals}
         if not marks and dscps != {None}:
             yield Complaint("dscp", f"backend strongswan marks nothing here (payload {child.name})", fatal=False)
-        elif len(dscps) > 1:
+        elif len(dscps) > 1 and not reachable:
             yield Complaint("dscp", f"payload {child.name}: {NOTES['dscp']}", fatal=False)
         if len({proposal.mode for proposal in child.proposals}) > 1:
             yield Complaint(

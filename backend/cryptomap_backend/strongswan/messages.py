@@ -6,7 +6,7 @@ What VICI cannot say per connection is in :mod:`.limits`, as a declared limit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from cryptomap_backend.intent import (
@@ -60,7 +60,12 @@ class Shared:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """All that charon shall hold for one item of the intent. ``children`` are by payload name. ``initiates`` tells
-    that it is to be kept up; ``reachable`` that there is a peer to negotiate with at all."""
+    that it is to be kept up; ``reachable`` that there is a peer to negotiate with at all.
+
+    Where the transform sets of a payload carry different DSCPs, its child marks with that of the first set, and
+    ``variants`` has one child more for each other DSCP, by payload name and DSCP: which set is used shows only when it
+    has been negotiated, and then the SA is negotiated once more by the child that marks as that set says.
+    """
 
     item: Item
     source: Tunnel | Responder
@@ -68,6 +73,7 @@ class Connection:
     body: Mapping[str, Any]
     shared: tuple[Shared, ...]
     children: Mapping[str, ChildName]
+    variants: Mapping[tuple[str, int | None], ChildName]
     initiates: bool
     reachable: bool
 
@@ -77,7 +83,7 @@ class Connection:
 
     @property
     def child_names(self) -> frozenset[str]:
-        return frozenset(map(str, self.children.values()))
+        return frozenset(map(str, (*self.children.values(), *self.variants.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +113,21 @@ class Translator:
         )
         version = digest(tunnel)
         children: dict[str, ChildName] = {}
+        variants: dict[tuple[str, int | None], ChildName] = {}
         bodies: dict[str, dict[str, Any]] = {}
         trap = self.traps and tunnel.remote is not None and tunnel.selector is not None
         for child in tunnel.children:
-            marking = [self._mark(tunnel.applied_dscp(proposal.name)) for proposal in child.proposals]
-            generation = digest(*base, child.family, negotiated(child), marking)
-            name_of = children[child.name] = ChildName(child.name, generation, version, marking[0])
-            body = self._child(child, tunnel.selector, name_of, tunnel.df_bit)
-            bodies[str(children[child.name])] = body | {"start_action": "trap" if trap else "none"}
+            dscps = [self._mark(tunnel.applied_dscp(proposal.name)) for proposal in child.proposals]
+            generation = digest(*base, child.family, negotiated(child), dscps)
+            first, *others = (ChildName(child.name, generation, version, dscp) for dscp in dict.fromkeys(dscps))
+            body = self._child(child, tunnel.selector, first, tunnel.df_bit)
+            children[child.name] = first
+            bodies[str(first)] = body | {"start_action": "trap" if trap else "none"}
+            for other in others if tunnel.remote is not None else ():
+                alike = [one for one, dscp in zip(child.proposals, dscps, strict=True) if dscp == other.dscp]
+                body = self._child(replace(child, proposals=tuple(alike)), tunnel.selector, other, tunnel.df_bit)
+                variants[child.name, other.dscp] = other
+                bodies[str(other)] = body | {"start_action": "none"}
         return Connection(
             item=tunnel.id,
             source=tunnel,
@@ -122,6 +135,7 @@ class Translator:
             body=_ike_body(ike, tunnel.local, tunnel.remote, "no") | {"children": bodies},
             shared=tuple(_shared(name, ike, tunnel.local, tunnel.remote)),
             children=children,
+            variants=variants,
             initiates=tunnel.initiate is Initiate.BIND and tunnel.remote is not None,
             reachable=tunnel.remote is not None,
         )
@@ -146,6 +160,7 @@ class Translator:
             body=_ike_body(ike, responder.local, None, "never") | {"children": bodies},
             shared=tuple(_shared(name, ike, responder.local, None)),
             children=children,
+            variants={},
             initiates=False,
             reachable=False,
         )

@@ -107,7 +107,7 @@ class Monitor:
         """How many child SAs of a tunnel are established and as asked for."""
         with self._lock:
             name = self._names.get(item)
-            return len(self._tracked[name].current) if name else 0
+            return len(self._tracked[name].shown) if name else 0
 
     def is_up(self, name: str) -> bool:
         """True if a connection has a live child, whatever it was negotiated with."""
@@ -363,6 +363,7 @@ class Monitor:
         for child in tracked.stale:
             if child.name.payload not in missing or tracked.refused:
                 yield from self._retire(tracked, child)
+        yield from self._remarked(tracked, now)
         if not self._wanted(tracked) or now < tracked.next_try:
             return
         for payload in missing:
@@ -370,6 +371,18 @@ class Monitor:
                 tracked.attempts[payload] = now
                 yield Initiate(tracked.connection.name, str(tracked.connection.children[payload]))
         tracked.renegotiate = False
+
+    def _remarked(self, tracked: Tracked, now: float) -> Iterator[Job]:
+        """A child that marks with another DSCP than its transform set says is negotiated once more by the right
+        configuration, and goes when that is up."""
+        shown = tracked.shown
+        for child in tracked.current:
+            better = tracked.better(child)
+            if better is not None and child not in shown:
+                yield from self._retire(tracked, child)
+            elif better is not None and child.name.payload not in tracked.attempts and now >= tracked.next_try:
+                tracked.attempts[child.name.payload] = now
+                yield Initiate(tracked.connection.name, str(better))
 
     def _retire(self, tracked: Tracked, child: ChildRecord) -> Iterator[Job]:
         """A stale child goes; an IKE SA that has only such goes whole."""
@@ -401,7 +414,9 @@ class Monitor:
             return None
         limit = self._limit(tracked)
         times = [begun + limit for begun in tracked.attempts.values()]
-        if self._wanted(tracked) and set(tracked.missing) - tracked.attempts.keys():
+        waiting = {child.name.payload for child in tracked.shown if tracked.better(child) is not None}
+        waiting.update(tracked.missing if self._wanted(tracked) else ())
+        if waiting - tracked.attempts.keys():
             times.append(tracked.next_try)
         return min(times, default=None)
 

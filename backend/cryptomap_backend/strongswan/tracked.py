@@ -17,7 +17,8 @@ from cryptomap_backend.state import (
     TunnelStatus,
 )
 from cryptomap_backend.strongswan.messages import Connection
-from cryptomap_backend.strongswan.records import ChildRecord, IkeRecord, children_of
+from cryptomap_backend.strongswan.names import ChildName
+from cryptomap_backend.strongswan.records import ChildRecord, IkeRecord, children_of, negotiated_set
 from cryptomap_backend.strongswan.wording import Cause
 
 __all__ = ["Tracked"]
@@ -68,6 +69,26 @@ class Tracked:
         """Payloads without a current child."""
         have = {child.name.payload for child in self.current}
         return [payload for payload in self.connection.children if payload not in have]
+
+    @property
+    def shown(self) -> list[ChildRecord]:
+        """The current children without those that another, rightly marked one is about to replace."""
+        right = {child.name.payload for child in self.current if self.better(child) is None}
+        return [child for child in self.current if child.name.payload not in right or self.better(child) is None]
+
+    def better(self, child: ChildRecord) -> ChildName | None:
+        """The child configuration that marks as the transform set which that child was negotiated with says; ``None``
+        if the child does so itself."""
+        if not self.connection.variants:
+            return None
+        tunnel, payload = self.connection.source, child.name.payload
+        proposals = {one.name: one.proposals for one in tunnel.children}.get(payload, ())
+        used = negotiated_set(child, proposals)
+        if used is None or not isinstance(tunnel, Tunnel) or tunnel.applied_dscp(used.name) == child.name.dscp:
+            return None
+        dscp = tunnel.applied_dscp(used.name)
+        first = self.connection.children[payload]
+        return first if first.dscp == dscp else self.connection.variants.get((payload, dscp))
 
     @property
     def sessions(self) -> frozenset[int]:
@@ -154,7 +175,7 @@ class Tracked:
             status=self.status,
             last_error=self.last_error,
             ike=self._ike_state(tunnel),
-            children=tuple(self._child_states(self.current)),
+            children=tuple(self._child_states(self.shown)),
             counters=self.counters,
             applied=tunnel.applied,
         )

@@ -74,16 +74,18 @@ def test_retransmission_timers_only_make_a_warning() -> None:
 
 def test_without_marking_a_dscp_is_warned_about() -> None:
     assert capabilities(KERNEL, marks=False).dscp_policy is DscpPolicy.COPY
-    (complaint,) = child_complaints(example_tunnel().children, marks=False)
+    (complaint,) = child_complaints(example_tunnel().children, marks=False, reachable=True)
     assert (complaint.feature, complaint.fatal) == ("dscp", False)
-    assert not list(child_complaints(example_tunnel(dscp=None).children, marks=False))
-    assert not list(child_complaints(example_tunnel().children, marks=True))
+    assert not list(child_complaints(example_tunnel(dscp=None).children, marks=False, reachable=True))
+    assert not list(child_complaints(example_tunnel().children, marks=True, reachable=True))
 
 
 def test_a_payload_has_one_mode_and_one_mark() -> None:
     modes = (EspProposal("A", dscp=1), EspProposal("B", mode=Mode.TRANSPORT, dscp=2))
-    complaints = list(child_complaints((Child("p", modes),), marks=True))
+    complaints = list(child_complaints((Child("p", modes),), marks=True, reachable=False))
     assert [(found.feature, found.fatal) for found in complaints] == [("dscp", False), ("mixed-modes", True)]
+    (mode,) = child_complaints((Child("p", modes),), marks=True, reachable=True)
+    assert mode.feature == "mixed-modes"
 
 
 @pytest.mark.parametrize(

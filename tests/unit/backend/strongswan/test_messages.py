@@ -25,6 +25,7 @@ from cryptomap_backend.intent import (
     Selector,
     Tunnel,
     TunnelKind,
+    bound,
 )
 from cryptomap_backend.linux.marks import Marks
 from cryptomap_backend.strongswan.messages import Connection, Translator
@@ -168,6 +169,22 @@ def test_the_applied_dscp_is_the_mark_and_not_the_configured_one() -> None:
     assert body_of(replace(tunnel, applied=(("A-foo", 0),)))[1]["set_mark_out"] == "0x40/0x7f"
     assert body_of(replace(tunnel, applied=(("A-foo", None),)))[1]["set_mark_out"] == "0x0/0x7f"
     assert "set_mark_out" not in body_of(tunnel, Translator())[1]
+
+
+def test_sets_with_other_dscps_have_children_of_their_own() -> None:
+    sets = (EspProposal("A", dscp=1), EspProposal("B", integrity="md5-96", dscp=2), EspProposal("C", dscp=1))
+    tunnel = bound(with_child(example_tunnel(), proposals=sets))
+    connection = TRANSLATOR.connection(tunnel)
+    bodies = [
+        (child["esp_proposals"], child["set_mark_out"], child["start_action"])
+        for child in connection.body["children"].values()
+    ]
+    assert bodies == [
+        (["aes128-sha1", "aes128-md5", "aes128-sha1"], "0x41/0x7f", "trap"),
+        (["aes128-md5"], "0x42/0x7f", "none"),
+    ]
+    assert [(key, name.dscp) for key, name in connection.variants.items()] == [(("foo-sa0", 2), 2)]
+    assert connection.child_names == connection.body["children"].keys()
 
 
 def test_modes_and_the_dont_fragment_bit() -> None:

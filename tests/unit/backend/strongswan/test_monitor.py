@@ -330,6 +330,25 @@ def test_sas_that_are_there_already_are_adopted_before_anything_begins() -> None
     assert world.state.status is TunnelStatus.UP
 
 
+def test_an_sa_is_marked_as_the_set_it_uses_says() -> None:
+    """Two sets, two DSCPs: the peer took the second, so the child that marks for the second follows."""
+    sets = (EspProposal("A", integrity="md5-96", dscp=1), EspProposal("B", dscp=2))
+    (child,) = TUNNEL.children
+    world = World(bound(replace(TUNNEL, children=(replace(child, proposals=sets),))))
+    world.jobs()
+    world.up()
+    assert [(sa.transform_set, sa.applied_dscp) for sa in world.state.children] == [("B", 1)]
+    (right,) = world.connection.variants.values()
+    assert world.jobs() == [Begin(world.connection.name, str(right))]
+    assert world.jobs() == []
+    world.up(world.sa(2, str(right)))
+    assert [(sa.transform_set, sa.applied_dscp) for sa in world.state.children] == [("B", 2)]
+    assert world.jobs() == [Close(None, 1)]
+    world.down(world.sa(1))
+    assert world.jobs() == []
+    assert world.state.status is TunnelStatus.UP
+
+
 # ===== rekey, counters =====
 
 

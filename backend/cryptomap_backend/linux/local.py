@@ -59,7 +59,7 @@ class LocalKernel:
         self._refuse_foreign(operations)
         undo: list[tuple[str, Message]] = []
         try:
-            for namespace, group in groupby(operations, key=lambda operation: operation.namespace):
+            for (namespace, _), group in groupby(operations, key=_phase):
                 self._do(namespace, list(group), before, undo)
         except ApplyFailed as fault:
             self._undo(undo, fault)
@@ -195,6 +195,11 @@ class LocalKernel:
     def _forget(self, namespace: str) -> None:
         for link in self._links.pop(namespace, ((0, 0), {}))[1].values():
             link.close()
+
+
+def _phase(operation: Operation) -> tuple[str, bool]:
+    """What is sent together: nothing is removed before all that was to be made before it is known to be there."""
+    return operation.namespace, isinstance(operation, Remove)
 
 
 def _key(operation: Operation) -> SaKey | PolicyKey:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from secrets import token_hex
 from typing import Any, TypeVar
 
@@ -206,7 +206,7 @@ class StrongswanBackend:
     def _mend(self, programming: Programming, wanted: Mapping[Item, Connection], l2: L2Marking) -> Drift:
         vici = self._vici[Lane.COMMANDS]
         found = {name: report for one in vici.stream("list-conns", "list-conn") for name, report in one.items()}
-        keys = [key for key in vici.request("get-shared").get("keys", ()) if self._is_ours(key)]
+        keys = {key for key in vici.request("get-shared").get("keys", ()) if self._is_ours(key)}
         by_name = {connection.name: connection for connection in wanted.values()}
         strangers = [name for name in found if self._is_ours(name) and name not in by_name]
         wrong = [one for one in wanted.values() if not _fits(one, found.get(one.name), keys)]
@@ -217,7 +217,7 @@ class StrongswanBackend:
             self._monitor.release(name, "not part of the configuration")
             programming.unload(name, [])
         kept = {shared.name for connection in wanted.values() for shared in connection.shared}
-        programming.forget_keys([key for key in keys if key not in kept])
+        programming.forget_keys(sorted(keys - kept))
         for connection in wanted.values():
             self._adopt(programming, connection, found.get(connection.name))
         drift = self._drift(wrong, strangers, found, l2_differs)
@@ -370,7 +370,6 @@ def _children(report: Mapping[str, Any] | None) -> frozenset[str]:
     return frozenset(report.get("children", {})) if report else frozenset()
 
 
-def _fits(connection: Connection, report: Mapping[str, Any] | None, keys: Iterable[str]) -> bool:
+def _fits(connection: Connection, report: Mapping[str, Any] | None, keys: Set[str]) -> bool:
     """Whether charon has exactly that, keys included."""
-    have = set(keys)
-    return _children(report) == connection.child_names and all(shared.name in have for shared in connection.shared)
+    return _children(report) == connection.child_names and all(shared.name in keys for shared in connection.shared)

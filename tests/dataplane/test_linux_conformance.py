@@ -12,7 +12,7 @@ from dataplane.gateways import Gateways
 
 
 class TestLinux(BackendConformance):
-    rounds = 6
+    rounds = 4
 
     @pytest.fixture
     def make_backend(self, gateways: Gateways) -> Iterator[Backend]:

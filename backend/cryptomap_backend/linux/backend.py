@@ -73,9 +73,12 @@ class LinuxBackend:
 
     def capabilities(self) -> Capabilities:
         """Tried out once; the kernel does not forget algorithms."""
+        return self._able(self._reads)
+
+    def _able(self, kernel: Kernel) -> Capabilities:
+        """Asked through the kernel of the lane that wants to know."""
         if self._capabilities is None:
-            found = self._reads.algorithms()
-            self._capabilities = able.capabilities(found, self._settings, self._reads.versions())
+            self._capabilities = able.capabilities(kernel.algorithms(), self._settings, kernel.versions())
         return self._capabilities
 
     def health(self) -> Health:
@@ -142,7 +145,7 @@ class LinuxBackend:
 
     def _judge(self, change: Change) -> tuple[str, ...]:
         """Raises Unsupported for what cannot be done; answers the warnings."""
-        able_to = self.capabilities()
+        able_to = self._able(self._commands)
         found: list[tuple[TunnelId | ResponderId | None, Complaint]] = []
         for tunnel in (item.new for item in change.tunnels if item.new):
             found += [(tunnel.id, item) for item in (*able_to.complaints(tunnel), *complaints(tunnel))]

@@ -1,0 +1,185 @@
+"""The helper's codec, and a conversation with it over its socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from cryptomap_backend.contract import ApplyFailed, OutcomeUnknown, Unavailable
+from cryptomap_backend.helper.client import RemoteKernel
+from cryptomap_backend.helper.codec import CodecFault, decode, encode
+from cryptomap_backend.helper.guard import Guard
+from cryptomap_backend.helper.server import HelperServer
+from cryptomap_backend.helper.verbs import VERBS
+from cryptomap_backend.intent import Mode
+from cryptomap_backend.linux.egress import Marked
+from cryptomap_backend.linux.kernel import Kernel
+from cryptomap_backend.linux.objects import (
+    Add,
+    Algorithms,
+    Direction,
+    Operation,
+    Policy,
+    PolicyKey,
+    Remove,
+    Sa,
+    SaKey,
+    SeenSa,
+    Traffic,
+    Update,
+)
+from cryptomap_backend.linux.settings import Settings
+
+KEY = SaKey(ip_address("2001:db8::2"), 0x1001, "esp")
+SA = Sa(
+    ip_address("2001:db8::1"),
+    KEY.destination,
+    KEY.spi,
+    "esp",
+    Mode.TUNNEL,
+    0x10000001,
+    "null",
+    "sha1-96",
+    b"",
+    b"k" * 20,
+)
+POLICY = Policy(
+    PolicyKey(Direction.IN, ip_network("10.0.0.0/8"), ip_network("fd00::/8"), 6, (1, 2), (3, 4)),
+    5,
+    6,
+    "ah",
+    Mode.TRANSPORT,
+    ip_address("10.0.0.1"),
+    ip_address("10.0.0.2"),
+)
+SEEN = SeenSa(KEY, 1, 2, "f", Traffic(1, 2, 3, 4, 5.0))
+
+
+def over_the_wire(value: object) -> Any:
+    return json.loads(json.dumps(encode(value)))
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        ("versions", {"kernel": "6.1"}),
+        ("algorithms", Algorithms(frozenset({"null"}), modes=frozenset(Mode), families=frozenset({4, 6}))),
+        ("transact", 5),
+        ("sas", (SEEN, SEEN)),
+        ("policies", (POLICY,)),
+        ("program_digest", None),
+        ("program_digest", "abc"),
+        ("egress", Marked((1, 2), (), None)),
+        ("load_program", None),
+    ],
+)
+def test_answers_arrive_as_they_were_sent(verb: str, answer: object) -> None:
+    assert decode(VERBS[verb].answer, over_the_wire(answer)) == answer
+
+
+def test_operations_arrive_as_they_were_sent() -> None:
+    sent: tuple[Operation, ...] = (Add("a", SA), Update("", POLICY), Remove("b", KEY), Remove("b", POLICY.key))
+    assert decode(VERBS["transact"].arguments["operations"], over_the_wire(sent)) == sent
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"reqid": "7"},
+        {"reqid": True},
+        {"destination": "not an address"},
+        {"mode": "sideways"},
+        {"auth_key": "not base64!"},
+        {"auth_key": None},
+        {"more": 1},
+        {"!": "Policy"},
+    ],
+)
+def test_what_does_not_fit_its_type_is_refused_and_not_repeated(damage: dict[str, object]) -> None:
+    data = over_the_wire(Add("a", SA))
+    data["item"] |= damage
+    with pytest.raises(CodecFault) as fault:
+        decode(Add, data)
+    assert "kkkk" not in str(fault.value)
+
+
+def test_the_list_of_verbs_is_that_of_the_kernel() -> None:
+    own = {name for name in vars(Kernel) if not name.startswith("_")}
+    assert VERBS.keys() == own - {"interrupt", "close"}
+
+
+class Answering:
+    """Answers two verbs; one of them stops the conversation instead."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def versions(self) -> Mapping[str, str]:
+        return {"kernel": "test"}
+
+    def sas(self, namespace: str) -> tuple[SeenSa, ...]:
+        raise RuntimeError("a bug with a secret in its text")
+
+    def transact(self, operations: Sequence[Operation]) -> int:
+        raise ApplyFailed("the kernel says no")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[str]:
+    """The socket of a helper."""
+    path = str(tmp_path / "helper")
+    made = HelperServer(path, os.getuid(), Guard(Settings()), lambda: cast(Kernel, Answering()))
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    with made:
+        yield path
+        made.shutdown()
+        thread.join()
+
+
+def test_a_conversation(path: str) -> None:
+    kernel = RemoteKernel(path)
+    assert kernel.versions() == {"kernel": "test"}
+    with pytest.raises(ApplyFailed, match="the kernel says no"):
+        kernel.transact([Add("", SA)])
+    with pytest.raises(Unavailable, match="the helper failed in an unforeseen way"):
+        kernel.sas("")
+    assert kernel.versions() == {"kernel": "test"}
+    kernel.close()
+
+
+def test_only_its_user_may_open_the_socket(path: str) -> None:
+    assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_a_second_helper_does_not_take_the_socket(path: str) -> None:
+    with pytest.raises(OSError, match="another process is serving there"):
+        HelperServer(path, os.getuid(), Guard(Settings()), lambda: cast(Kernel, Answering()))
+
+
+def test_a_helper_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        RemoteKernel(str(tmp_path / "nobody")).versions()
+
+
+def test_an_outcome_is_unknown_if_the_connection_is_lost_during_a_change(path: str) -> None:
+    kernel = RemoteKernel(path)
+    kernel.versions()
+    kernel.interrupt()
+    with pytest.raises(OutcomeUnknown, match="lost during transact"):
+        kernel.transact([Add("", SA)])
+    assert kernel.versions() == {"kernel": "test"}
+    kernel.interrupt()
+    with pytest.raises(Unavailable, match="lost during versions"):
+        kernel.versions()
+    kernel.close()

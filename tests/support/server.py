@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,8 +97,14 @@ class Daemon:
             arguments += ["--config", str(path)]
         return [*arguments, *self.options]
 
-    def start(self, *, pass_fds: Sequence[int] = (), environment: dict[str, str] | None = None) -> Daemon:
+    def start(self) -> Daemon:
         """Start it and wait for its ready line."""
+        self.launch()
+        self.ready()
+        return self
+
+    def launch(self, *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> None:
+        """Start it."""
         self._take_schema()
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
@@ -109,13 +115,16 @@ class Daemon:
                 pass_fds=pass_fds,
                 env={**os.environ, **(environment or {})},
             )
+
+    def ready(self) -> None:
+        """Wait for its ready line."""
+        assert self.process is not None
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("cryptomapd ready ssh "), f"{line!r}\n{self.log.read_text()}"
         self.host, _, port = line.split()[3].rpartition(":")
         self.port = int(port)
         self._give_schema()
-        return self
 
     def refused(self) -> subprocess.CompletedProcess[str]:
         """Start it where it must not start: how it ended, and what it said."""

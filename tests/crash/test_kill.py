@@ -1,0 +1,304 @@
+"""``kill -9`` in the middle of 200 random commits, with the gateway's world in a process that survives.
+
+After each restart: what was answered ``<ok/>`` is there; what was in flight is wholly there or wholly absent; the world
+is what running asks for, tunnel by tunnel and key by key; tunnels that no commit touched kept their SAs.
+
+When the server is killed is drawn beforehand: at a step of a transaction, right after one was begun, while the gateway
+is asked or answers, or when a request or a reply has just passed. ``CRYPTOMAP_CRASH_SEED`` draws another schedule.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import asyncssh
+import pytest
+from lxml import etree
+
+from cryptomap.data.validation import validate
+from cryptomap.data.xml import read_config
+from cryptomap.datastore.secrets import Vault
+from cryptomap.ipsec.read import Reader
+from cryptomap_backend.intent import Intent, TunnelId
+from support.random_commits import INTERFACE, Model, any_commit, first
+from support.server import Daemon
+from support.wire import BASE, Wire, open_wire, session
+from support.world import Gatekeeper, Hold, WorldProcess
+from support.yang import product_schema
+
+COMMITS = 200
+SEED = int(os.environ.get("CRYPTOMAP_CRASH_SEED", "2026"))
+OBSERVED = Path(__file__).with_name("observed.py")
+LOST = (EOFError, OSError, asyncssh.Error)
+
+STEPS = (
+    "validated",
+    "checked",
+    "prepared backend",
+    "prepared journal",
+    "applied backend",
+    "applied journal",
+    "published",
+    "checkpoint written",
+    "checkpoint published",
+)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """``how``: "at" a step, "after" a step was let go; when the world is "asked" to apply (and never is), when that has
+    been "delivered", or "answered"; when the "request" was sent, or the "reply" read."""
+
+    how: str
+    where: str = ""
+
+
+def schedule(chance: random.Random) -> dict[int, Kill]:
+    """Number of a commit -> the kill that is armed from then on until it happens."""
+    kills = [Kill("at", step) for step in STEPS]
+    kills += [Kill("after", step) for step in chance.sample(STEPS[:7], 2)]
+    kills += [Kill(how) for how in ("asked", "delivered", "answered", "request", "reply")]
+    chance.shuffle(kills)
+    return dict(zip(sorted(chance.sample(range(2, COMMITS), len(kills))), kills, strict=True))
+
+
+class Steps:
+    """Hears the steps of one server process and lets it go on, until it is killed at one."""
+
+    def __init__(self, kill: Callable[[], None]) -> None:
+        self.armed: Kill | None = None
+        self._kill = kill
+        self._told, told = os.pipe()
+        let_go, self._let_go = os.pipe()
+        self.theirs = (told, let_go)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def handed_over(self) -> None:
+        """The server has its ends now."""
+        for number in self.theirs:
+            os.close(number)
+
+    def close(self) -> None:
+        """The server has ended."""
+        self._thread.join()
+        os.close(self._told)
+        os.close(self._let_go)
+
+    def _run(self) -> None:
+        with open(self._told, closefd=False) as lines:
+            for line in lines:
+                kill, name = self.armed, line.strip()
+                if kill == Kill("at", name):
+                    self._kill()
+                    return
+                with suppress(BrokenPipeError):
+                    os.write(self._let_go, b".")
+                if kill == Kill("after", name):
+                    self._kill()
+                    return
+
+
+class Victim:
+    """A server that is killed now and then, and the world that is not."""
+
+    def __init__(self, daemon: Daemon, world: WorldProcess, keeper: Gatekeeper) -> None:
+        self.daemon = daemon
+        self.world = world
+        self.keeper = keeper
+        self.schema = product_schema()
+        self._steps: Steps | None = None
+        self._helpers: list[threading.Thread] = []
+
+    def start(self, during: Kill | None = None) -> None:
+        """Start it, to be killed at a step of its recovery if that is wanted."""
+        steps = self._steps = Steps(self.kill)
+        steps.armed = during
+        pipes = {"OBSERVED_PIPES": " ".join(map(str, steps.theirs))}
+        self.daemon.launch(pass_fds=steps.theirs, environment=pipes)
+        steps.handed_over()
+        if during is None:
+            self.daemon.ready()
+        else:
+            self.ended()
+
+    def arm(self, kill: Kill) -> None:
+        assert self._steps is not None
+        self._steps.armed = kill
+        if kill.how in ("asked", "delivered", "answered"):
+            hold = self.keeper.hold("apply", after=kill.how == "answered")
+            helper = threading.Thread(target=self._kill_at, args=(hold, kill.how == "delivered"))
+            self._helpers.append(helper)
+            helper.start()
+
+    def _kill_at(self, hold: Hold, is_delivered: bool) -> None:
+        hold.arrived.wait()
+        self.kill()
+        hold.release() if is_delivered else hold.drop()
+
+    def kill(self) -> None:
+        assert self.daemon.process is not None
+        self.daemon.process.send_signal(signal.SIGKILL)
+
+    def ended(self) -> None:
+        """It was killed: wait until nothing of it is left."""
+        assert self.daemon.wait() == -signal.SIGKILL
+        for helper in self._helpers:
+            helper.join()
+        self._helpers.clear()
+        assert self._steps is not None
+        self._steps.close()
+
+    def close(self) -> None:
+        self.daemon.close()
+        if self._steps is not None:
+            self._steps.close()
+
+    def asked_by(self, running: str) -> Intent:
+        """What a configuration asks of a gateway, keys included, read apart from the server."""
+        vault = Vault.open(self.daemon.state / "secrets.key", create=False)
+        root = read_config(self.schema, etree.fromstring(running), vault)
+        return Reader(validate(self.schema, root, None).root, vault.reveal).intent(lambda _: None)
+
+
+@pytest.fixture
+def victim(daemon: Daemon, world: WorldProcess) -> Iterator[Victim]:
+    keeper = Gatekeeper(world)
+    daemon.program = [str(OBSERVED)]
+    daemon.settings = keeper.settings
+    victim = Victim(daemon, world, keeper)
+    yield victim
+    victim.close()
+    keeper.close()
+
+
+def without_applied(intent: Intent) -> Intent:
+    """What was applied is no part of the configuration; it is compared apart."""
+    return Intent.of(
+        (replace(tunnel, applied=()) for tunnel in intent.tunnels.values()), intent.responders.values(), intent.l2
+    )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The configuration at one time, as the server tells it and as the test thinks it is."""
+
+    running: str
+    model: Model
+
+
+@dataclass(frozen=True)
+class There:
+    """What the world held at that time."""
+
+    held: Intent
+    spis: dict[TunnelId, list[tuple[int, int]]]
+
+    @classmethod
+    def of(cls, world: WorldProcess) -> There:
+        return cls(world.remote.held(), world.spis())
+
+
+def assert_world_is(victim: Victim, now: Moment) -> There:
+    """Tunnel by tunnel, with all parameters and keys; and once more, coarsely, against the model."""
+    there = There.of(victim.world)
+    assert without_applied(there.held) == without_applied(victim.asked_by(now.running))
+    tunnels = {item.crypto_map: tunnel for item, tunnel in there.held.tunnels.items()}
+    assert {name: (str(t.remote), t.children[0].proposals[0].name) for name, t in tunnels.items()} == now.model.maps
+    for tunnel in tunnels.values():
+        assert tunnel.children[0].proposals[0].dscp == now.model.dscp[tunnel.children[0].proposals[0].name]
+    assert {dscp: there.held.l2.dscp_to_cos[dscp] for dscp in now.model.cos} == now.model.cos
+    assert {item.interface for item in there.held.tunnels} <= {INTERFACE}
+    return there
+
+
+def assert_untouched_tunnels_stayed(victim: Victim, was: There, before: Moment, after: Moment, now: There) -> None:
+    """Neither a crash nor the restart renegotiates anything, or forgets what was applied."""
+    old, new = victim.asked_by(before.running), victim.asked_by(after.running)
+    untouched = [item for item, tunnel in old.tunnels.items() if new.tunnels.get(item) == tunnel]
+    for item in untouched:
+        assert now.spis[item] == was.spis[item], item
+        assert now.held.tunnels[item].applied == was.held.tunnels[item].applied, item
+
+
+class Storm:
+    """Random commits, one after the other, through as many servers as it takes."""
+
+    def __init__(self, victim: Victim, chance: random.Random) -> None:
+        self.victim = victim
+        self.chance = chance
+        self.kills = schedule(chance)
+        self.armed: Kill | None = None
+        self.died: list[Kill] = []
+        self.number = 0
+        self.now = Moment(f'<data xmlns="{BASE}"></data>', Model())
+
+    async def until_killed(self) -> None:
+        """Commit until the server dies or all is done, start it again, and look at what came of it."""
+        async with open_wire(self.victim.daemon) as wire:
+            await wire.greet()
+            while self.number < COMMITS and not await self._dies_at_next(wire):
+                pass
+
+    async def _dies_at_next(self, wire: Wire) -> bool:
+        self.number += 1
+        if self.armed is None and self.number in self.kills:
+            self.armed = self.kills[self.number]
+            self.victim.arm(self.armed)
+        before, was = self.now, There.of(self.victim.world)
+        edits, model = any_commit(self.chance, before.model) if self.number > 1 else first()
+        candidate, answered = await self._commit(wire, edits)
+        after = Moment(candidate, model) if candidate else before  # it may die at an edit: then nothing was in flight
+        if answered and self.armed != Kill("reply"):
+            self.now = after
+            return False
+        self.victim.ended()
+        await self._restart(before, after, answered)
+        there = assert_world_is(self.victim, self.now)
+        assert_untouched_tunnels_stayed(self.victim, was, before, after, there)
+        return True
+
+    async def _commit(self, wire: Wire, edits: list[str]) -> tuple[str, bool]:
+        """The candidate as it was read before the commit ("" if it came to none), and whether that was answered."""
+        candidate = ""
+        with suppress(*LOST):
+            for edit in edits:
+                assert await wire.edit(edit) == "<ok/>"
+            candidate = await wire.get_config("candidate")
+            await wire.ask("<commit/>")
+            if self.armed == Kill("request"):
+                self.victim.kill()
+            assert "<ok/>" in await wire.receive()
+            if self.armed == Kill("reply"):
+                self.victim.kill()
+            return candidate, True
+        return candidate, False
+
+    async def _restart(self, before: Moment, after: Moment, answered: bool) -> None:
+        """What was answered is there; what was not is there wholly or not at all."""
+        assert self.armed is not None
+        self.died.append(self.armed)
+        self.armed = None
+        self.victim.start()
+        async with session(self.victim.daemon) as wire:
+            running = await wire.get_config()
+            assert await wire.get_config("candidate") == running
+        assert running in ([after.running] if answered else [before.running, after.running]), self.died
+        self.now = after if running == after.running else before
+
+
+async def test_killed_in_the_middle_of_random_commits(victim: Victim) -> None:
+    storm = Storm(victim, random.Random(SEED))
+    victim.start()
+    while storm.number < COMMITS:
+        await storm.until_killed()
+    assert_world_is(victim, storm.now)
+    assert len(storm.died) >= 10, storm.died
+    assert {"at", "after", "request", "reply"} <= {kill.how for kill in storm.died}

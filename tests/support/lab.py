@@ -102,6 +102,8 @@ MODULES = (
     "notifications",
     "ietf-origin",
     "ietf-netconf-nmda",
+    "ietf-netconf-partial-lock",
+    "ietf-nmda-compare",
 )
 
 

@@ -32,6 +32,7 @@ from cryptomap.datastore.statedir import StateDirectory, StateFault
 from cryptomap.datastore.transaction import Origin
 from cryptomap.datastore.writer import Writer
 from cryptomap.errors import RpcError, RpcErrors
+from cryptomap.ipsec.effects import effects
 from cryptomap.ipsec.gateway import Gateway
 from cryptomap.ipsec.platform import Facts
 from cryptomap.ipsec.scope import Policy
@@ -129,6 +130,7 @@ async def _hold(
         groups=lambda name: settings.users[name].groups if name in settings.users else (),
         limits=_limits(settings),
         url_directory=settings.server.url_dir,
+        effects=effects,
         replay=ReplayLog(settings.server.state_dir / "notifications.sqlite", now=time.time()),
     )
     datastores.subscribe(gateway.listener(server.notify))

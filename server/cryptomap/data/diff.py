@@ -31,7 +31,7 @@ from cryptomap.data.xml.attributes import NETCONF_NAMESPACE, YANG_NAMESPACE
 from cryptomap.data.xml.writer import Printer, WriteOptions, escape, printer
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 
-__all__ = ["Change", "diff", "edit_document"]
+__all__ = ["Change", "diff", "edit_document", "entry_moves", "value_moves"]
 
 T = TypeVar("T")
 
@@ -102,6 +102,17 @@ def _plain_order(old: UserEntries, new: UserEntries) -> tuple[Key, ...]:
     """The keys of ``new`` in the order they get without any insert: old entries as they stood, then the new ones."""
     kept = [key for key, _ in old.items() if key in new]
     return (*kept, *[key for key, _ in new.items() if key not in old])
+
+
+def entry_moves(old: UserEntries, new: UserEntries) -> Iterator[tuple[Key, Key | None]]:
+    """(key, the key it goes after or None for the first place) that turn the order ``new`` has once its entries are
+    added and removed into its own."""
+    return _moves(_plain_order(old, new), new.keys())
+
+
+def value_moves(old: tuple[str, ...], new: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
+    """The same for the values of a leaf-list without those that go; values that come are put in their place."""
+    return _moves([value for value in old if value in new], new)
 
 
 # ===== changes as a document =====

@@ -248,6 +248,13 @@ class Datastores:
         self._require_parts_free(root, origin.session_id)
         return self._running.commit(root, origin.as_kind("rollback"), None)
 
+    def rehearse_rollback(self, origin: Origin, commit: int) -> Rehearsal:
+        """What ``rollback`` would do. Raises what it would raise before it does anything."""
+        root = reuse(self.running.root, self.root_at(commit))
+        assert isinstance(root, Node)
+        self.permit(origin, self.running.root, root)
+        return self.rehearse(origin.as_kind("rollback"), root)
+
     def store_facts(self, facts: Mapping[FactKey, str | None]) -> None:
         """Durable facts learnt outside a commit; ``None`` deletes. Raises OperationFailed."""
         self._running.store_facts(facts)

@@ -24,8 +24,9 @@ class Reader(Protocol):
         """The schema nodes of which the user sees no instance at all, always the same object; ``None``: none."""
         ...
 
-    def prune(self, root: Node) -> Node:
-        """The tree without the instances that are hidden although others of their schema node are not."""
+    def prune(self, node: Node, path: Path = ()) -> Node:
+        """A tree, or the node at a path, without the instances that are hidden although others of their schema node
+        are not."""
         ...
 
     def providers(self, providers: Mapping[str, Provider]) -> Mapping[str, Provider]:
@@ -67,8 +68,8 @@ class Everything:
 
     hide: Hide | None = None
 
-    def prune(self, root: Node) -> Node:
-        return root
+    def prune(self, node: Node, path: Path = ()) -> Node:
+        return node
 
     def providers(self, providers: Mapping[str, Provider]) -> Mapping[str, Provider]:
         return providers

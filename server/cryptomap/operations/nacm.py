@@ -188,12 +188,14 @@ class _User:
         self.hide: Hide | None = policy.hides if _hides_any(schema, policy) else None
         self._pruned: tuple[Node, Node] | None = None
 
-    def prune(self, root: Node) -> Node:
+    def prune(self, node: Node, path: Path = ()) -> Node:
         if not self._is_conditional:
-            return root
+            return node
+        if path:
+            return self._pruner.node(node, path)
         known = self._pruned
-        if known is None or known[0] is not root:
-            self._pruned = known = (root, self._pruner.node(root, ()))
+        if known is None or known[0] is not node:
+            self._pruned = known = (node, self._pruner.node(node, ()))
         return known[1]
 
     def providers(self, providers: Mapping[str, Provider]) -> Mapping[str, Provider]:

@@ -15,8 +15,8 @@ from cryptomap.operations.close import close_session, kill_session
 from cryptomap.operations.commit import cancel_commit, commit, discard_changes, validate
 from cryptomap.operations.edit import copy_config, delete_config, edit_config
 from cryptomap.operations.lock import lock, unlock
-from cryptomap.operations.partial_lock import PARTIAL_LOCK, partial_lock, partial_unlock
 from cryptomap.operations.nmda import NMDA, edit_data, get_data
+from cryptomap.operations.partial_lock import PARTIAL_LOCK, partial_lock, partial_unlock
 from cryptomap.operations.retrieve import get, get_config
 from cryptomap.operations.subscription import create_subscription
 

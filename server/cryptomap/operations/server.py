@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from cryptomap import netconf
 from cryptomap.data import tree
@@ -20,7 +21,7 @@ from cryptomap.data.view import Provider, View
 from cryptomap.data.xml import Sealer
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.writer import Writer
-from cryptomap.operations import events, library, monitoring, nacm, streams
+from cryptomap.operations import compare, events, history, library, monitoring, nacm, streams
 from cryptomap.operations.access import EVERYTHING, Access, Hide, Reader
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.capabilities import announced
@@ -50,14 +51,23 @@ class Limits:
     queued_bytes: int = 16 * 2**20
 
 
+Effects: TypeAlias = Callable[[object], Iterable[str]]
+"""What the plan of a participant will do to the world, as lines for an operator."""
+
+
+def no_effects(prepared: object) -> Iterable[str]:
+    """Nobody knows what plans do."""
+    return ()
+
+
 class Server:
     """What all sessions share.
 
-    ``providers`` answer state by schema path, ``handlers`` perform rpcs and actions by schema path. ``recovery`` users
-    are not bound by ``access``, which is :class:`Nacm` unless given; ``groups`` answers the groups that a
+    ``providers`` answer state by schema path, ``handlers`` perform rpcs and actions by schema path. ``recovery``
+    users are not bound by ``access``, which is :class:`Nacm` unless given; ``groups`` answers the groups that a
     user has besides those configured. ``url_directory`` is where the files of :url are; ``None``: there are none.
-    ``seal`` is what the datastores seal with. Events are logged in ``replay``, if there is one, so that they can be had
-    later; the server closes it.
+    ``effects`` tells what a participant's plan will do. ``seal`` is what the datastores seal with. Events are
+    logged in ``replay``, if there is one, so that they can be had later; the server closes it.
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class Server:
         replay: ReplayLog | None = None,
         timers: Timers | None = None,
         url_directory: Path | None = None,
+        effects: Effects = no_effects,
     ) -> None:
         self.schema = datastores.schema
         self.datastores = datastores
@@ -100,7 +111,13 @@ class Server:
             **nacm.providers(self.schema, self.access),
             **(providers or {}),
         }
-        self.handlers = {**monitoring.handlers(self), **(handlers or {})}
+        self.effects = effects
+        self.handlers = {
+            **monitoring.handlers(self),
+            **history.handlers(self),
+            **compare.handlers(self),
+            **(handlers or {}),
+        }
         self.notifier = Notifier(self.schema, self.timers, replay)
         datastores.subscribe(events.Announcer(self.schema, self.notifier))
 

@@ -11,9 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -23,9 +21,11 @@ import asyncssh
 from lxml import etree
 
 from cryptomap import netconf
+from cryptomap.daemon import call_home
 from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.inputs import accounts_of, startup_document
-from cryptomap.daemon.settings import Settings, parse_listen
+from cryptomap.daemon.settings import Settings
+from cryptomap.daemon.transports import Transports, shown
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.secrets import Vault
 from cryptomap.datastore.statedir import StateDirectory, StateFault
@@ -46,11 +46,9 @@ from cryptomap.schema.cache import load_cached
 from cryptomap.schema.faults import SchemaFault
 from cryptomap.schema.modules import default_module_names
 from cryptomap.schema.nodes import Schema
-from cryptomap.transport.accounts import Accounts
-from cryptomap.transport.gate import Limits as GateLimits
-from cryptomap.transport.hostkey import HostKeyFault, load_host_key
+from cryptomap.transport import subsystem
+from cryptomap.transport.hostkey import HostKeyFault, load_host_key, read_host_key
 from cryptomap.transport.peer import Peer
-from cryptomap.transport.ssh import SshListener
 from cryptomap_backend.contract import BackendError
 from cryptomap_backend.load import BackendNotFound, load
 from cryptomap_backend.load import SettingsFault as BackendSettingsFault
@@ -71,22 +69,19 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartFault or SettingsFault if it cannot begin."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(COLLECT_AFTER, 20, 100)
-    address = parse_listen(settings.server.listen)
-    accounts = accounts_of(settings.users)
+    transports = Transports(settings, accounts_of(settings.users))
     startup = startup_document(settings.startup)
     try:
-        asyncio.run(_serve(settings, address, accounts, startup))
+        asyncio.run(_serve(settings, transports, startup))
     except (SchemaFault, StateFault, HostKeyFault) as fault:
         raise StartFault(str(fault)) from fault
 
 
-async def _serve(
-    settings: Settings, address: tuple[str, int], accounts: Accounts, startup: etree._Element | None
-) -> None:
+async def _serve(settings: Settings, transports: Transports, startup: etree._Element | None) -> None:
     stop = _stop_signal()
     state = StateDirectory(settings.server.state_dir)
     vault = Vault.open(state.key_file, create=state.is_new)
-    host_key = load_host_key(state.path)
+    host_key = read_host_key(path) if (path := settings.server.host_key) else load_host_key(state.path)
     schema = load_cached(state.path / "schema", default_module_names(), settings.server.yang_dirs, _features(settings))
     backend = _backend(settings)
     policy = Policy(settings.policy.day1, _recovery_users(settings).__contains__)
@@ -100,7 +95,7 @@ async def _serve(
         await writer.run(_first_configuration, datastores, startup, settings.startup)
         await writer.run(gateway.examine, datastores.running)
         gc.freeze()
-        await _hold(settings, address, accounts, host_key, datastores, writer, vault, gateway, stop)
+        await _hold(settings, transports, host_key, datastores, writer, vault, gateway, stop)
     finally:
         gateway.stop()
         writer.stop()
@@ -110,8 +105,7 @@ async def _serve(
 
 async def _hold(
     settings: Settings,
-    address: tuple[str, int],
-    accounts: Accounts,
+    transports: Transports,
     host_key: asyncssh.SSHKey,
     datastores: Datastores,
     writer: Writer,
@@ -124,7 +118,7 @@ async def _hold(
         datastores,
         writer,
         seal=vault,
-        providers=gateway.providers(),
+        providers={**gateway.providers(), **call_home.providers(datastores.schema, transports.call_home)},
         handlers=gateway.handlers(),
         recovery=_recovery_users(settings),
         groups=lambda name: settings.users[name].groups if name in settings.users else (),
@@ -139,25 +133,13 @@ async def _hold(
     async def on_peer(peer: Peer) -> None:
         await serve(server, peer)
 
-    listener = SshListener(on_peer, accounts=accounts, host_key=host_key, limits=_gate_limits(settings))
-    try:
-        host, port = await listener.start(*address)
-    except OSError as fault:
-        raise StartFault(f"cannot listen on {settings.server.listen}: {_reason(fault)}") from fault
-    shown = f"[{host}]" if ":" in host else host
-    print(f"cryptomapd ready ssh {shown}:{port}", flush=True)
+    host, port = await transports.start(on_peer, host_key)
+    print(f"cryptomapd ready ssh {shown(host, port)}", flush=True)
     await stop.wait()
     log.info("stopping: telling %d sessions", len(server.sessions))
     await server.stop()
-    await listener.stop()
+    await transports.stop()
     await writer.run(datastores.close)
-
-
-def _reason(fault: OSError) -> str:
-    """In the system's words. asyncio puts its own around them, but not around those of a name look-up."""
-    if fault.errno is None or isinstance(fault, socket.gaierror):
-        return fault.strerror or str(fault)
-    return os.strerror(fault.errno)
 
 
 def _stop_signal() -> asyncio.Event:
@@ -177,7 +159,11 @@ def _features(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def _recovery_users(settings: Settings) -> frozenset[str]:
-    return frozenset(name for name, user in settings.users.items() if user.recovery)
+    """Those the settings call so, and whoever owns the subsystem's socket, unless the settings know that user."""
+    named = {name for name, user in settings.users.items() if user.recovery}
+    if settings.server.subsystem_socket is not None:
+        named |= {subsystem.owner()} - settings.users.keys()
+    return frozenset(named)
 
 
 def _backend(settings: Settings) -> Supervised:
@@ -227,20 +213,9 @@ def _first_configuration(datastores: Datastores, startup: etree._Element | None,
 def _limits(settings: Settings) -> Limits:
     limits = settings.limits
     return Limits(
-        sessions=SessionLimits(total=limits.sessions, per_user=limits.sessions_per_user),
+        sessions=SessionLimits(limits.sessions, limits.sessions_per_user, limits.sessions_per_address),
         messages=netconf.Limits(message=ParserLimits(size=limits.message_size)),
         hello_timeout=limits.hello_timeout,
         idle_timeout=limits.idle_timeout,
         xpath_nodes=limits.xpath_nodes,
-    )
-
-
-def _gate_limits(settings: Settings) -> GateLimits:
-    limits = settings.limits
-    return GateLimits(
-        unauthenticated=limits.unauthenticated,
-        sessions=limits.sessions,
-        sessions_per_user=limits.sessions_per_user,
-        login_grace=limits.login_grace,
-        slow_reader_timeout=limits.slow_reader_timeout,
     )

@@ -17,12 +17,15 @@ from typing import Any, TypeVar
 
 __all__ = [
     "Backend",
+    "CallHome",
+    "CertToName",
     "Limits",
     "Platform",
     "Policy",
     "Server",
     "Settings",
     "SettingsFault",
+    "Tls",
     "User",
     "load",
     "parse_listen",
@@ -39,21 +42,27 @@ class SettingsFault(Exception):
 class Server:
     """``[server]``. ``listen`` is ADDR:PORT ([ADDR]:PORT for IPv6); port 0 lets the system choose.
     ``startup_datastore`` turns on the :startup capability: then boot loads startup and not the last running.
-    ``url_dir`` is the directory of the files that clients may name by url; without it there are none."""
+    ``url_dir`` is the directory of the files that clients may name by url; without it there are none. ``host_key`` is
+    a private key of OpenSSH's; without it one is made in the state directory. ``subsystem_socket`` is where
+    ``cryptomapd subsystem`` finds the server; the members of ``subsystem_group`` may use it besides its owner."""
 
     listen: str = "127.0.0.1:830"
     state_dir: Path = Path("/var/lib/cryptomap")
     yang_dirs: tuple[Path, ...] = ()
     startup_datastore: bool = False
     url_dir: Path | None = None
+    host_key: Path | None = None
+    subsystem_socket: Path | None = None
+    subsystem_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``[limits]``. Times in seconds, 0 turns a time-out off; sizes in bytes."""
+    """``[limits]``. Times in seconds, 0 turns a time-out or a limit of sessions off; sizes in bytes."""
 
     sessions: int = 256
     sessions_per_user: int = 64
+    sessions_per_address: int = 128
     unauthenticated: int = 32
     login_grace: float = 30.0
     hello_timeout: float = 30.0
@@ -106,12 +115,58 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class CertToName:
+    """``[[tls.cert-to-name]]``: who a client with a certificate is (RFC 7407). The first entry counts that matches and
+    yields a name. ``map_type`` is specified (then ``name`` is the user), san-rfc822-name, san-dns-name, san-ip-address,
+    san-any or common-name. ``fingerprint`` is that of the certificate or of its CA: ``04:`` and what ``openssl x509
+    -fingerprint -sha256`` prints; without one the entry matches each certificate that ``client-ca`` vouches for."""
+
+    map_type: str = ""
+    fingerprint: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """``[tls]``: NETCONF over TLS (RFC 7589), off unless the three files are named, all PEM. ``listen`` as in
+    ``[server]``; when it is empty, TLS is for call home only. ``client_ca`` holds the CAs of clients, ``client_crl``
+    their revocation lists."""
+
+    listen: str = "127.0.0.1:6513"
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    client_crl: Path | None = None
+    cert_to_name: tuple[CertToName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallHome:
+    """``[call-home.NAME]``: a manager that the server calls (RFC 8071). ``transport``: ssh or tls. ``endpoints``: where
+    it listens, ADDR:PORT each (IANA has ports 4334 for SSH and 4335 for TLS). ``start_with``: where a lost connection
+    is sought first, first-listed or last-connected. An endpoint is tried ``max_attempts`` times, ``max_wait`` seconds
+    each; ``back_off`` seconds pass between tries, doubled each time all endpoints have failed, up to
+    ``back_off_limit``. ``keepalive``: seconds of silence after which the manager is asked whether it is there."""
+
+    transport: str = "ssh"
+    endpoints: tuple[str, ...] = ()
+    start_with: str = "first-listed"
+    max_attempts: int = 3
+    max_wait: float = 5.0
+    back_off: float = 1.0
+    back_off_limit: float = 60.0
+    keepalive: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     server: Server = field(default_factory=Server)
     limits: Limits = field(default_factory=Limits)
     backend: Backend = field(default_factory=Backend)
     platform: Platform = field(default_factory=Platform)
     policy: Policy = field(default_factory=Policy)
+    tls: Tls = field(default_factory=Tls)
+    call_home: Mapping[str, CallHome] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     startup: Path | None = None  # command line only: the first configuration of an empty state directory
 
@@ -139,18 +194,35 @@ def load(path: Path | None) -> Settings:
 
 
 def _settings(tables: dict[str, Any], path: Path) -> Settings:
-    users, backend = tables.pop("users", {}), tables.get("backend", {})
-    for name, table in (("users", users), ("backend", backend)):
+    users, managers, backend = tables.pop("users", {}), tables.pop("call-home", {}), tables.get("backend", {})
+    for name, table in (("users", users), ("call-home", managers), ("backend", backend)):
         if not isinstance(table, dict):
             raise SettingsFault(f"{path}: {name} must be a table")
     options = {key: backend.pop(key) for key in list(backend) if isinstance(backend[key], dict)}
     settings = _read(Settings, tables, f"{path}:", path.parent)
     named = {name: _read(User, table, f"{path}: users.{name}", path.parent) for name, table in users.items()}
+    called = {
+        name: _read(CallHome, table, f"{path}: call-home.{name}", path.parent) for name, table in managers.items()
+    }
     for (table, key), allowed in CHOICES.items():
-        value = getattr(getattr(settings, table), key)
-        if value not in allowed:
-            raise SettingsFault(f"{path}: {table}.{key} is {value!r}, which is none of {', '.join(allowed)}")
-    return replace(settings, users=named, backend=replace(settings.backend, options=options))
+        _choose(getattr(settings, table), key, allowed, f"{path}: {table}")
+    for name, manager in called.items():
+        _check_call_home(manager, f"{path}: call-home.{name}")
+    return replace(settings, users=named, call_home=called, backend=replace(settings.backend, options=options))
+
+
+def _choose(table: object, key: str, allowed: tuple[str, ...], where: str) -> None:
+    value = getattr(table, key)
+    if value not in allowed:
+        raise SettingsFault(f"{where}.{key.replace('_', '-')} is {value!r}, which is none of {', '.join(allowed)}")
+
+
+def _check_call_home(manager: CallHome, where: str) -> None:
+    _choose(manager, "transport", ("ssh", "tls"), where)
+    _choose(manager, "start_with", ("first-listed", "last-connected"), where)
+    for key, least in (("max_attempts", 1), ("max_wait", 0.1), ("back_off", 0.1), ("back_off_limit", 0.1)):
+        if getattr(manager, key) < least:
+            raise SettingsFault(f"{where}.{key.replace('_', '-')} must be {least} or more")
 
 
 T = TypeVar("T")
@@ -188,7 +260,7 @@ def _value(hint: Any, value: object, where: str, base: Path) -> object:
 
 
 def parse_listen(text: str) -> tuple[str, int]:
-    """``ADDR:PORT`` or ``[ADDR]:PORT`` -> (address, port). Raises SettingsFault."""
+    """What listens: ``ADDR:PORT`` or ``[ADDR]:PORT`` -> (address, port). Raises SettingsFault."""
     address, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535 or not address:
         raise SettingsFault(f"listen address {text!r} is not ADDR:PORT, such as 127.0.0.1:830 or [::1]:830")

@@ -4,6 +4,7 @@ from cryptomap.transport.accounts import AccountFault, Accounts
 from cryptomap.transport.gate import Limits
 from cryptomap.transport.hostkey import HostKeyFault, load_host_key
 from cryptomap.transport.peer import Channel, Peer, PeerLost
+from cryptomap.transport.service import Service
 from cryptomap.transport.ssh import SshListener
 from cryptomap.transport.stdio import open_stdio
 
@@ -15,6 +16,7 @@ __all__ = [
     "Limits",
     "Peer",
     "PeerLost",
+    "Service",
     "SshListener",
     "load_host_key",
     "open_stdio",

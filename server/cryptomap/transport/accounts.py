@@ -29,6 +29,10 @@ class Accounts:
         self._nobody = hash_password("") if self._passwords else ""
         self._hashing = asyncio.Semaphore(2)
 
+    def __contains__(self, user: object) -> bool:
+        """Whether there is such a user, by whatever way it may log in."""
+        return user in self._keys or user in self._passwords
+
     @property
     def has_passwords(self) -> bool:
         """Whether any user can log in with a password; if none can, the method is not offered."""

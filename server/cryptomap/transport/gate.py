@@ -10,7 +10,7 @@ __all__ = ["Gate", "Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Caps are numbers of connections or sessions, times are seconds; a time of 0 turns the time-out off.
+    """Caps are numbers of connections or sessions, times are seconds; 0 turns a time-out or a cap of sessions off.
 
     ``login_grace`` is also how long a connection may be open without a session. ``auth_tries`` counts every refused
     key or password of a connection. ``keepalive``: how often a silent client is asked whether it is there; the third
@@ -47,6 +47,7 @@ class Gate:
         self._unauthenticated -= 1
 
     def enter_session(self, user: str, address: str) -> str | None:
+        """``address`` may be "" for a session that comes from none; then that cap does not count."""
         reason = self._full(user, address)
         if reason is None:
             self._sessions += 1
@@ -63,11 +64,12 @@ class Gate:
 
     def _full(self, user: str, address: str) -> str | None:
         limits = self._limits
+        from_address = self._by_address[address] if address else 0
         for count, limit, whose in (
             (self._sessions, limits.sessions, "in total"),
             (self._by_user[user], limits.sessions_per_user, f"of user {user}"),
-            (self._by_address[address], limits.sessions_per_address, f"from {address}"),
+            (from_address, limits.sessions_per_address, f"from {address}"),
         ):
-            if count >= limit:
+            if limit and count >= limit:
                 return f"the limit of {limit} sessions {whose} is reached; close one first"
         return None

@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncssh
 
-__all__ = ["HostKeyFault", "load_host_key"]
+__all__ = ["HostKeyFault", "load_host_key", "read_host_key"]
 
 _NAME: Final = "ssh_host_ed25519_key"
 
@@ -28,6 +28,14 @@ def load_host_key(directory: Path) -> asyncssh.SSHKey:
         if not path.exists():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _make(path)
+    except OSError as error:
+        raise HostKeyFault(f"{error.filename or path}: {error.strerror or error}") from error
+    return read_host_key(path)
+
+
+def read_host_key(path: Path) -> asyncssh.SSHKey:
+    """The host key in a file of OpenSSH's, of any type. Raises HostKeyFault if it is no key, or readable by others."""
+    try:
         return _read(path)
     except OSError as error:
         raise HostKeyFault(f"{error.filename or path}: {error.strerror or error}") from error

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+import socket
+from collections.abc import Callable
+from typing import Any, Final
 
 import asyncssh
 from asyncssh.kex import get_kex_algs
 
 from cryptomap.transport.accounts import Accounts
-from cryptomap.transport.gate import Gate, Limits
-from cryptomap.transport.peer import Peer, PeerLost
+from cryptomap.transport.peer import Peer
+from cryptomap.transport.service import Service
 
 __all__ = ["SshListener"]
 
@@ -25,7 +26,6 @@ _logger = logging.getLogger(__name__)
 
 _SUBSYSTEM: Final = "netconf"
 _TRANSPORT: Final = "netconf-ssh"
-_STOP_TIMEOUT: Final = 5.0
 _KEY_EXCHANGES: Final = (
     "mlkem768x25519-sha256",
     "curve25519-sha256",
@@ -53,70 +53,57 @@ _SIGNATURES: Final = (
     "rsa-sha2-512",
 )
 
-OnPeer = Callable[[Peer], Awaitable[None]]
-
 
 class SshListener:
-    """Accepts clients and calls ``on_peer`` once for each session; when that returns or fails, the session is closed.
+    """Offers ``service`` over SSH, to those who connect and to those it calls.
 
     ``accounts`` may be replaced while running: it counts for the next login.
     """
 
-    def __init__(
-        self, on_peer: OnPeer, *, accounts: Accounts, host_key: asyncssh.SSHKey, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, service: Service, *, accounts: Accounts, host_key: asyncssh.SSHKey) -> None:
+        self.service = service
         self.accounts = accounts
-        self.limits = limits or Limits()
-        self.gate = Gate(self.limits)
-        self._on_peer = on_peer
         self._host_key = host_key
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen and return the address and port in use (``port`` 0 picks one); OSError if that is not possible."""
         self._acceptor = await asyncssh.listen(
-            host,
-            port,
-            server_factory=lambda: _Connection(self),
-            server_host_keys=[self._host_key],
-            server_version="cryptomap",
-            authorized_client_keys=None,
-            host_based_auth=False,
-            gss_host=None,
-            allow_pty=False,
-            line_editor=False,
-            x11_forwarding=False,
-            agent_forwarding=False,
-            allow_scp=False,
-            encoding=None,
-            compression_algs=["none"],
-            kex_algs=[name for name in _KEY_EXCHANGES if name.encode() in get_kex_algs()],
-            encryption_algs=_CIPHERS,
-            mac_algs=_MACS,
-            signature_algs=_SIGNATURES,
-            login_timeout=self.limits.login_grace,
-            keepalive_interval=self.limits.keepalive,
-            keepalive_count_max=3,
+            host, port, server_factory=lambda: _Connection(self), **self._options(self.service.limits.keepalive)
         )
         address = self._acceptor.sockets[0].getsockname()
         return address[0], address[1]
 
+    async def call(self, connection: socket.socket, on_login: Callable[[str], None], keepalive: float) -> None:
+        """Be the SSH server of a connection that we opened (RFC 8071 section 3.1), until it is closed.
+
+        ``on_login`` is told the user. ``keepalive``: as in Limits. Raises OSError if nobody logs in.
+        """
+        made = _Connection(self, is_called=True)
+        try:
+            opened = await asyncssh.connect_reverse(
+                sock=connection, server_factory=lambda: made, **self._options(keepalive)
+            )
+        except asyncssh.Error as error:
+            raise ConnectionError(f"nobody logged in: {error.reason}") from error
+        async with opened:
+            on_login(made.user)
+            await opened.wait_closed()
+
     async def stop(self) -> None:
-        """Accept nothing more, let sessions end for 5 s, then end them and close all connections."""
-        if self._acceptor is not None:
-            self._acceptor.close()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_STOP_TIMEOUT)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        """Close all connections."""
+        self.close()
         for connection in tuple(self._connections):
             connection.disconnect(asyncssh.DISC_BY_APPLICATION, "the server is stopping")
             await connection.wait_closed()
         if self._acceptor is not None:
             await self._acceptor.wait_closed()
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        if self._acceptor is not None:
+            self._acceptor.close()
 
     def connection_made(self, connection: asyncssh.SSHServerConnection) -> None:
         self._connections.add(connection)
@@ -124,28 +111,37 @@ class SshListener:
     def connection_lost(self, connection: asyncssh.SSHServerConnection) -> None:
         self._connections.discard(connection)
 
-    def serve(self, peer: Peer) -> None:
-        """Run ``on_peer`` in a task of its own."""
-        task = asyncio.create_task(self._serve(peer), name=str(peer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, peer: Peer) -> None:
-        try:
-            await self._on_peer(peer)
-        except PeerLost as error:
-            _logger.info("%s: %s", peer, error)
-        except Exception:
-            _logger.exception("%s: the session failed", peer)
-        finally:
-            await peer.close("the session has ended")
+    def _options(self, keepalive: float) -> dict[str, Any]:
+        return {
+            "server_host_keys": [self._host_key],
+            "server_version": "cryptomap",
+            "authorized_client_keys": None,
+            "host_based_auth": False,
+            "gss_host": None,
+            "allow_pty": False,
+            "line_editor": False,
+            "x11_forwarding": False,
+            "agent_forwarding": False,
+            "allow_scp": False,
+            "encoding": None,
+            "compression_algs": ["none"],
+            "kex_algs": [name for name in _KEY_EXCHANGES if name.encode() in get_kex_algs()],
+            "encryption_algs": _CIPHERS,
+            "mac_algs": _MACS,
+            "signature_algs": _SIGNATURES,
+            "login_timeout": self.service.limits.login_grace,
+            "keepalive_interval": keepalive,
+            "keepalive_count_max": 3,
+        }
 
 
 class _Connection(asyncssh.SSHServer):
     """One TCP connection: caps, authentication, and which channels it may open."""
 
-    def __init__(self, listener: SshListener) -> None:
+    def __init__(self, listener: SshListener, *, is_called: bool = False) -> None:
         self._listener = listener
+        self._service = listener.service
+        self._is_called = is_called
         self._counted = False
         self._refusals = 0
         self._sessions: set[_Session] = set()
@@ -157,7 +153,9 @@ class _Connection(asyncssh.SSHServer):
         self._conn = conn
         self.address = str(conn.get_extra_info("peername")[0])
         self._listener.connection_made(conn)
-        refusal = self._listener.gate.enter_connection()
+        if self._is_called:  # whom we call is not kept out by strangers who fill the room before the door
+            return
+        refusal = self._service.gate.enter_connection()
         self._counted = refusal is None
         if refusal is not None:
             _logger.warning("%s: refused: %s", self.address, refusal)
@@ -201,7 +199,7 @@ class _Connection(asyncssh.SSHServer):
         if not accepted:
             self._refusals += 1
             _logger.warning("%s: %s of user %s refused", self.address, what, self.user)
-            if self._refusals >= self._listener.limits.auth_tries:
+            if self._refusals >= self._service.limits.auth_tries:
                 reason = f"too many authentication failures ({self._refusals})"
                 raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, reason)
         return accepted
@@ -209,30 +207,30 @@ class _Connection(asyncssh.SSHServer):
     def _leave_gate(self) -> None:
         if self._counted:
             self._counted = False
-            self._listener.gate.leave_connection()
+            self._service.gate.leave_connection()
 
     # ===== channels =====
 
     def session_requested(self) -> _Session:
-        refusal = self._listener.gate.enter_session(self.user, self.address)
+        refusal = self._service.gate.enter_session(self.user, self.address)
         if refusal is not None:
             _logger.warning("%s: session of %s refused: %s", self.address, self.user, refusal)
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, refusal)
         self._stop_idling()
-        session = _Session(self._listener, self)
+        session = _Session(self._service, self)
         self._sessions.add(session)
         return session
 
     def session_ended(self, session: _Session) -> None:
         if session in self._sessions:
             self._sessions.remove(session)
-            self._listener.gate.leave_session(self.user, self.address)
+            self._service.gate.leave_session(self.user, self.address)
             if not self._sessions:
                 self._start_idling()
 
     def _start_idling(self) -> None:
         """Log-in is not a place to stay: a connection without a session is closed after the login grace."""
-        grace = self._listener.limits.login_grace
+        grace = self._service.limits.login_grace
         if grace:
             loop = asyncio.get_running_loop()
             reason = "no session was opened"
@@ -247,15 +245,15 @@ class _Connection(asyncssh.SSHServer):
 class _Session(asyncssh.SSHServerSession[bytes]):
     """One channel: waits for the subsystem request, then is the transport of one peer."""
 
-    def __init__(self, listener: SshListener, connection: _Connection) -> None:
-        self._listener = listener
+    def __init__(self, service: Service, connection: _Connection) -> None:
+        self._service = service
         self._connection = connection
         self._peer: Peer | None = None
         self._grace: asyncio.TimerHandle | None = None
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._chan = chan
-        grace = self._listener.limits.login_grace
+        grace = self._service.limits.login_grace
         if grace:
             self._grace = asyncio.get_running_loop().call_later(grace, chan.abort)
 
@@ -275,9 +273,9 @@ class _Session(asyncssh.SSHServerSession[bytes]):
             user=self._connection.user,
             address=self._connection.address,
             transport=_TRANSPORT,
-            slow_reader_timeout=self._listener.limits.slow_reader_timeout,
+            slow_reader_timeout=self._service.limits.slow_reader_timeout,
         )
-        self._listener.serve(self._peer)
+        self._service.serve(self._peer)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if self._peer is not None and datatype is None:

@@ -17,7 +17,7 @@ from cryptomap.errors import DataMissing, InvalidValue, RpcErrors
 from cryptomap.netconf import Connection, ConnectionLost, NeedData, RpcReceived
 from cryptomap.netconf.capabilities import BASE_1_0, BASE_1_1
 from cryptomap.netconf.messages import BASE
-from cryptomap.transport import Accounts, Limits, Peer, SshListener, load_host_key
+from cryptomap.transport import Accounts, Limits, Peer, Service, SshListener, load_host_key
 
 BOTH = (BASE_1_0, BASE_1_1)
 KEY = asyncssh.generate_private_key("ssh-ed25519")
@@ -182,13 +182,14 @@ async def over_ssh(directory: Path, **limits) -> AsyncIterator[dict[str, object]
     (directory / "id").write_bytes(KEY.export_private_key())
     host_key = load_host_key(directory / "ssh")
     accounts = Accounts({"ann": [KEY.export_public_key().decode()]})
-    listener = SshListener(on_peer, accounts=accounts, host_key=host_key, limits=Limits(**limits))
+    service = Service(on_peer, Limits(**limits))
+    listener = SshListener(service, accounts=accounts, host_key=host_key)
     host, port = await listener.start("127.0.0.1", 0)
     (directory / "hosts").write_text(f"[{host}]:{port} {host_key.export_public_key().decode()}")
     try:
         yield {"port": port, "user": "ann", "identity": directory / "id", "known_hosts": directory / "hosts"}
     finally:
-        await listener.stop()
+        await service.stop(listener)
 
 
 async def test_over_ssh(tmp_path):

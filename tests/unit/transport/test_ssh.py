@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import asyncssh
 import pytest
 
-from cryptomap.transport import Accounts, Limits, Peer, PeerLost, SshListener
+from cryptomap.transport import Accounts, Limits, Peer, PeerLost, Service, SshListener
 from cryptomap.transport.passwords import hash_password
 
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
@@ -28,12 +28,13 @@ async def echo(peer: Peer) -> None:
 
 @asynccontextmanager
 async def listening(on_peer=echo, accounts=ACCOUNTS, **limits) -> AsyncIterator[tuple[SshListener, int]]:
-    listener = SshListener(on_peer, accounts=accounts, host_key=HOST_KEY, limits=Limits(**limits))
+    service = Service(on_peer, Limits(**limits))
+    listener = SshListener(service, accounts=accounts, host_key=HOST_KEY)
     _, port = await listener.start("127.0.0.1", 0)
     try:
         yield listener, port
     finally:
-        await listener.stop()
+        await service.stop(listener)
 
 
 def connect(port: int, username: str = "fred", keys=(KEY,), **options):
@@ -239,19 +240,19 @@ async def test_stop_ends_sessions_and_frees_the_port():
         connection = await connect(port)
         _, reader = await open_netconf(connection)
         await reader.readline()
-        stopping = asyncio.create_task(listener.stop())
+        stopping = asyncio.create_task(listener.service.stop(listener))
         connection.close()
         await stopping
         await connection.wait_closed()
-        again = SshListener(echo, accounts=ACCOUNTS, host_key=HOST_KEY)
+        again = SshListener(Service(echo), accounts=ACCOUNTS, host_key=HOST_KEY)
         await again.start("127.0.0.1", port)
-        await again.stop()
+        await again.service.stop(again)
 
 
 async def test_a_taken_port_is_an_os_error():
     async with listening() as (_, port):
         with pytest.raises(OSError, match=str(port)):
-            await SshListener(echo, accounts=ACCOUNTS, host_key=HOST_KEY).start("127.0.0.1", port)
+            await SshListener(Service(echo), accounts=ACCOUNTS, host_key=HOST_KEY).start("127.0.0.1", port)
 
 
 async def test_what_is_negotiated():

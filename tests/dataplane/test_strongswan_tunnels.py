@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -509,6 +510,29 @@ def test_cryptomap_on_both_ends(lab: Lab, backend: StrongswanBackend) -> None:
         commit(backend, ours)
         here, there = until_up(backend, ours), until_up(peer, theirs)
         assert spis(here) == [(out, back) for back, out in spis(there)]
+        assert lab.ping(1)
+    finally:
+        peer.close()
+
+
+def test_both_ends_begin_at_once(lab: Lab, backend: StrongswanBackend) -> None:
+    ours = any_protocol(example_tunnel())
+    theirs = mirrored(ours)
+    peer = open_backend(lab.peer)
+    try:
+        peer.reconcile(Intent())
+        plans = [
+            (side, side.prepare(between(Intent(), Intent.of([item]))))
+            for side, item in ((backend, ours), (peer, theirs))
+        ]
+        threads = [threading.Thread(target=side.apply, args=(plan,)) for side, plan in plans]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        until_up(backend, ours)
+        until_up(peer, theirs)
+        _wait(lambda: len(lab.gateway.sas()) == len(lab.peer.sas()) == 1)
         assert lab.ping(1)
     finally:
         peer.close()

@@ -132,7 +132,7 @@ class Translator:
             item=tunnel.id,
             source=tunnel,
             name=name,
-            body=_ike_body(ike, tunnel.local, tunnel.remote, "no") | {"children": bodies},
+            body=_ike_body(ike, tunnel.local, tunnel.remote) | {"children": bodies},
             shared=tuple(_shared(name, ike, tunnel.local, tunnel.remote)),
             children=children,
             variants=variants,
@@ -157,7 +157,7 @@ class Translator:
             item=responder.id,
             source=responder,
             name=name,
-            body=_ike_body(ike, responder.local, None, "never") | {"children": bodies},
+            body=_ike_body(ike, responder.local, None) | {"children": bodies},
             shared=tuple(_shared(name, ike, responder.local, None)),
             children=children,
             variants={},
@@ -190,7 +190,9 @@ class Translator:
         return body
 
 
-def _ike_body(ike: Ike, local: Address, remote: Address | None, unique: str) -> dict[str, Any]:
+def _ike_body(ike: Ike, local: Address, remote: Address | None) -> dict[str, Any]:
+    """``unique`` is "never" because identities are not: two maps to one peer share them, and an INITIAL_CONTACT (RFC
+    7296 section 2.4) of one would close the SAs of the other. Duplicates are found by their connection instead."""
     body: dict[str, Any] = {
         "version": "2",
         "local_addrs": [str(local)],
@@ -202,7 +204,7 @@ def _ike_body(ike: Ike, local: Address, remote: Address | None, unique: str) -> 
         "fragmentation": "yes" if ike.fragmentation else "no",
         "mobike": "no",
         "keyingtries": "1",
-        "unique": unique,
+        "unique": "never",
         **_ike_times(ike),
     }
     if ike.dpd is not None:

@@ -364,6 +364,8 @@ class Monitor:
             if child.name.payload not in missing or tracked.refused:
                 yield from self._retire(tracked, child)
         yield from self._remarked(tracked, now)
+        for child in tracked.duplicates:
+            yield self._closed(tracked, child)
         if not self._wanted(tracked) or now < tracked.next_try:
             return
         for payload in missing:
@@ -386,13 +388,18 @@ class Monitor:
 
     def _retire(self, tracked: Tracked, child: ChildRecord) -> Iterator[Job]:
         """A stale child goes; an IKE SA that has only such goes whole."""
-        shared = any(other.ike == child.ike for other in tracked.current)
         if not tracked.refused:
             self._publish(EventKind.CHILD_REKEYED, tracked, "child SA renegotiated", tracked.ikes.get(child.ike))
         else:
             tracked.closing = "the peer refused to renegotiate"
+        yield self._closed(tracked, child)
+
+    @staticmethod
+    def _closed(tracked: Tracked, child: ChildRecord) -> Close:
+        """To close a child, with its IKE SA if that has no other."""
+        shared = any(other.ike == child.ike and other.uid != child.uid for other in tracked.current)
         tracked.drop_child(child.uid)
-        yield Close(None, child.uid) if shared else Close(child.ike)
+        return Close(None, child.uid) if shared else Close(child.ike)
 
     def _wanted(self, tracked: Tracked) -> bool:
         connection = tracked.connection

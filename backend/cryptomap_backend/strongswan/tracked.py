@@ -23,6 +23,10 @@ from cryptomap_backend.strongswan.wording import Cause
 
 __all__ = ["Tracked"]
 
+AT_ONCE = 10.0
+"""Seconds within which two IKE SAs count as begun at once by both ends; VICI tells whole seconds, and a lost packet is
+sent again within some."""
+
 
 @dataclass(slots=True)
 class Tracked:
@@ -89,6 +93,25 @@ class Tracked:
         dscp = tunnel.applied_dscp(used.name)
         first = self.connection.children[payload]
         return first if first.dscp == dscp else self.connection.variants.get((payload, dscp))
+
+    @property
+    def duplicates(self) -> list[ChildRecord]:
+        """Children that another IKE SA of the same connection has as well: both ends began at once, or the peer came
+        back and has forgotten the older. Of two begun at once both ends keep the one with the smaller SPI."""
+        best: dict[str, ChildRecord] = {}
+        for child in self.shown:
+            other = best.setdefault(child.name.payload, child)
+            if other.ike != child.ike and self._beats(child, other):
+                best[child.name.payload] = child
+        return [child for child in self.shown if child.ike != best[child.name.payload].ike]
+
+    def _beats(self, child: ChildRecord, other: ChildRecord) -> bool:
+        mine, theirs = self.ikes.get(child.ike), self.ikes.get(other.ike)
+        if mine is None or theirs is None:
+            return mine is not None
+        if abs(mine.established - theirs.established) > AT_ONCE:
+            return mine.established > theirs.established
+        return mine.initiator_spi < theirs.initiator_spi
 
     @property
     def sessions(self) -> frozenset[int]:

@@ -65,7 +65,7 @@ def test_a_tunnel_is_a_connection() -> None:
         "fragmentation": "yes",
         "mobike": "no",
         "keyingtries": "1",
-        "unique": "no",
+        "unique": "never",
         "over_time": "8640s",
         "rekey_time": "0s",
         "reauth_time": "77760s",

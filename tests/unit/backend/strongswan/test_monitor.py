@@ -349,6 +349,25 @@ def test_an_sa_is_marked_as_the_set_it_uses_says() -> None:
     assert world.state.status is TunnelStatus.UP
 
 
+def test_of_two_ike_sas_begun_at_once_both_ends_keep_the_same(world: World) -> None:
+    world.jobs()
+    world.up(world.sa(2), ike=2)
+    world.up(world.sa(1), ike=1)
+    assert world.jobs() == [Close(2)]
+    assert [child.spi_in for child in world.state.children] == [0xA1]
+    world.ike_down(2)
+    assert [kind for kind, _ in world.events()] == [EventKind.TUNNEL_UP]
+
+
+def test_a_peer_that_came_back_replaces_its_former_ike_sa(world: World) -> None:
+    world.jobs()
+    world.up(world.sa(1), ike=1)
+    world.now += 60
+    world.up(world.sa(2), ike=2)
+    assert world.jobs() == [Close(1)]
+    assert world.state.status is TunnelStatus.UP
+
+
 # ===== rekey, counters =====
 
 

@@ -209,7 +209,7 @@ class _User:
             return provider
 
         def pruned(at: Path) -> Value | None:
-            value = provider(at)
+            value = provider(at) if self.policy.sees(at[:-1]) else None
             return None if value is None else self._pruner.value(node, value, at[:-1])
 
         return pruned

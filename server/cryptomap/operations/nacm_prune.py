@@ -22,7 +22,7 @@ from cryptomap.data.tree import (
 )
 from cryptomap.operations.nacm_paths import OTHER_KEY
 from cryptomap.operations.nacm_policy import Policy
-from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode
+from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafList, ListNode
 from cryptomap.schema.types import TypeFault
 
 __all__ = ["Pruner"]
@@ -63,7 +63,10 @@ class Pruner:
             return value
         if not self._may(path, child, None):
             return None
-        return self.node(value, (*path, (child, None))) if isinstance(value, Node) else value
+        if not isinstance(value, Node):
+            return value
+        inside = self.node(value, (*path, (child, None)))
+        return None if inside.is_empty and isinstance(child, Container) and not child.presence else inside
 
     def _may(self, path: Path, child: DataNode, key: Key | None) -> bool:
         return self._policy.decide((*path, (child, key)), "read").permit

@@ -389,6 +389,7 @@ async def test_3_4_6_notifications(start: OpenLab, content: str, arrives: bool) 
         assert "<wind>7</wind>" in await alice.receive()
     else:
         assert not alice.peer.unread
+        assert isinstance(lab.server.access, Nacm)
         assert lab.server.access.denied_notifications == 1
 
 
@@ -467,7 +468,7 @@ def test_rules_that_cannot_be_read_close_everything(caplog: pytest.LogCaptureFix
         __getitem__ = text  # type: ignore[assignment]
 
     top = schema.root.by_qname["ietf-netconf-acm:nacm"]
-    root = Node.empty(schema.root).with_slot(top.slot, Broken(top, (None,) * len(top.children)))  # type: ignore
+    root = Node.empty(schema.root).with_slot(top.slot, Broken(top, (None,) * len(top.children)))
     access = Nacm(schema, lambda: root, ["root"])
     with pytest.raises(Exception, match="alice may not perform get"):
         access.execute("alice", f"{{{BASE}}}get")

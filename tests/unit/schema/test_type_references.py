@@ -292,3 +292,22 @@ def test_instance_identifier_without_scope_may_omit_the_same_module(compiled: Co
 def test_instance_identifier_refuses(compiled: Compile, text: str, why: str) -> None:
     with pytest.raises(TypeFault, match=why):
         _type(compiled(a=PLACES), "/a:where").parse(text, _all_a)
+
+
+# ===== xpath1.0 of ietf-yang-types (RFC 6991) =====
+
+
+def test_xpath_keeps_what_its_prefixes_stand_for(compiled: Compile) -> None:
+    schema = compiled(
+        a="import ietf-yang-types { prefix yang; } typedef mine { type yang:xpath1.0; }"
+        " leaf path { type yang:xpath1.0; } leaf own { type mine; }",
+        b="",
+    )
+    for path in ("/a:path", "/a:own"):
+        kind = _type(schema, path)
+        assert kind.parse("/x:c[x:k='x:y']/child::x:d", _names) == "/a:c[a:k='x:y']/child::a:d"
+        assert kind.parse("/a:c", None) == "/a:c"
+        assert kind.render("/a:c[a:k='a:y']/child::a:d", {"a": "p"}.__getitem__) == "/p:c[p:k='a:y']/child::p:d"
+        assert kind.render("/gone:c", {"a": "p"}.__getitem__) == "/gone:c"
+        with pytest.raises(TypeFault, match="prefix 'z' is not declared"):
+            kind.parse("/z:c", _names)

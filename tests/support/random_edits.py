@@ -45,12 +45,14 @@ class EditMaker:
     """Makes edits of the configuration of a schema. ``choose`` picks one of a sequence (hypothesis, or a dice).
 
     ``domain`` gives the values to use for a schema path where the type alone does not tell good ones, ``instances``
-    those of instance-identifiers; ``skip`` holds names of nodes to leave alone."""
+    those of instance-identifiers; ``skip`` holds names of nodes to leave alone, ``tops``
+    those of the top-level nodes to edit (none: all)."""
 
     schema: Schema
     domain: Mapping[str, Sequence[str]] = field(default_factory=dict)
     instances: Sequence[str] = ()
     skip: frozenset[str] = frozenset()
+    tops: frozenset[str] = frozenset()
     _values: dict[DataNode, tuple[str, ...]] = field(default_factory=dict)
 
     def edit(self, choose: Callable[[Sequence[Any]], Any]) -> etree._Element:
@@ -82,9 +84,11 @@ class EditMaker:
 
     def _children(self, node: InnerNode) -> list[DataNode]:
         keys = node.keys if isinstance(node, ListNode) else ()
+        all_of_them = node.parent is not None or not self.tops
         return [
             child
             for child in node.children
+            if all_of_them or child.name in self.tops
             if child.config and child not in keys and not isinstance(child, Any_) and child.name not in self.skip
             if not (isinstance(child, Container) and not self._children(child))
         ]

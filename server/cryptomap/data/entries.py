@@ -74,6 +74,8 @@ class SortedEntries:
         """From any mapping; ``None`` if it is empty."""
         if not entries:
             return None
+        if len(entries) == 1:
+            return cls((Chunk(tuple(entries), tuple(entries.values())),), (), 1)
         return cls(_chunks(entries))
 
     def get(self, key: Key) -> Node | None:
@@ -162,7 +164,7 @@ def _entries_of_chunks(chunks: tuple[Chunk, ...]) -> tuple[list[Key], list[Node]
 
 def _chunks(entries: Mapping[Key, Node]) -> tuple[Chunk, ...]:
     """The entries in key order, in as few chunks of about equal size as CHUNK_TARGET allows."""
-    keys = sorted(entries) if len(entries) > 1 else list(entries)
+    keys = sorted(entries)
     if len(keys) <= CHUNK_TARGET:
         return (_chunk(keys, entries),)
     pieces = (len(keys) + CHUNK_TARGET - 1) // CHUNK_TARGET

@@ -63,6 +63,16 @@ class Type(ABC):
             self._memo[text] = value
         return value
 
+    @property
+    def known(self) -> Callable[[str | None], str | None]:
+        """The canonical value of a text that was parsed before, ``None`` if it was not: :meth:`parse` without a call.
+        Not for ``qualified`` types, which remember nothing."""
+        return self._memo.get  # type: ignore[return-value]  # looking up None finds nothing
+
+    def plain(self) -> Type:
+        """The type that says what values are good: for a leafref that of the leaf it points to, else this one."""
+        return self
+
     def parse_default(self, text: str, names: Names | None = None) -> str:
         """The same for a value written in a module, where integers may be hexadecimal or octal (RFC 7950 9.2.1)."""
         return self.parse(text, names)

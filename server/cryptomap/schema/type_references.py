@@ -62,6 +62,9 @@ class LeafrefType(Type):
         """The type of the leaf this one points to."""
         return self.target_node.type
 
+    def plain(self) -> Type:
+        return self.target.plain()
+
     @property
     def target_path(self) -> str:
         """Schema path of the leaf this one points to, as :attr:`DataNode.path`."""

@@ -50,7 +50,8 @@ class Bounds:
     app_tag: str | None = None
 
     def admits(self, number: int) -> bool:
-        return any(low <= number <= high for low, high in self.parts)
+        low, high = self.parts[0]  # nearly always the only one, and a generator is slow to begin
+        return low <= number <= high or any(low <= number <= high for low, high in self.parts[1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,8 @@ def names_at(schema: Schema, element: etree._Element) -> Names:
     namespace of the element itself: clients such as ncclient leave it at that, and it can mean nothing else."""
 
     def names(prefix: str | None) -> str:
+        own = element.tag[1:].partition("}")[0]
         # The usual case costs nothing to know: the value is in the namespace of the element itself.
-        own = etree.QName(element).namespace
         namespace = own if prefix == element.prefix else element.nsmap.get(prefix)
         if namespace is None and prefix is None:
             namespace = own

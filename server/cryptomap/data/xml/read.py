@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Protocol, cast
 
 from lxml import etree
@@ -28,7 +29,10 @@ from cryptomap.schema.types import TypeFault
 
 __all__ = ["Reader", "Sealer", "has_attributes", "read_config", "read_inner"]
 
-Slots = list[Value | None]
+Slots = list[Any]
+"""The values of a node in the making; the entries of a list are a dictionary until all are there, like the values of a
+leaf-list (a list where a value may be there several times)."""
+
 OnDuplicate = Callable[[ListNode, etree._Element, Node], Node | None]
 
 _PREFIX = re.compile(r"([A-Za-z_][\w.-]*):")
@@ -88,49 +92,57 @@ def _refuse_attributes(faults: Faults, element: etree._Element) -> None:
             faults.add(UnknownAttribute, f"attribute '{attribute}' is not expected here", found, info=info)
 
 
-@lru_cache(maxsize=4096)
-def _plain_leafs(inner: InnerNode, config_only: bool) -> dict[str, tuple[int, Callable[[str], str]]]:
-    """For the usual kind of leaf, by tag: its slot, and what makes a value of its text."""
-    return {
-        leaf.tag: (leaf.slot, leaf.type.parse)
-        for leaf in inner.children
-        if isinstance(leaf, Leaf) and not (leaf.secret or leaf.type.qualified) and (leaf.config or not config_only)
-    }
+class _Plan:
+    """How to read the children of one inner node, by tag. ``leafs`` are those of the usual kind: slot, what is known of
+    texts seen before, and what makes a value of any other. ``inner`` are containers and lists: slot and plan. ``many``
+    are the lists and leaf-lists. ``choices``: how to get all slots of a choice, and how many of them are empty while
+    at most one is in use."""
+
+    __slots__ = ("choices", "empty", "inner", "is_presence", "key", "leafs", "many", "schema")
+
+    def __init__(self, schema: InnerNode, config_only: bool) -> None:
+        self.schema = schema
+        self.empty = (None,) * len(schema.children)
+        self.leafs: dict[str, tuple[int, Callable[[str | None], str | None], Callable[[str], str]]] = {}
+        self.inner: dict[str, tuple[int, _Plan]] = {}
+        for child in schema.children:
+            if config_only and not child.config:
+                continue
+            if isinstance(child, Leaf) and not (child.secret or child.type.qualified):
+                kind = child.type.plain()
+                self.leafs[child.tag] = child.slot, kind.known, kind.parse
+            elif isinstance(child, InnerNode):
+                self.inner[child.tag] = child.slot, _Plan(child, config_only)
+        self.many = [child for child in schema.children if isinstance(child, ListNode | LeafList)]
+        slots = [tuple(slot for case in choice.cases for slot in case.all_slots()) for choice in schema.choices]
+        self.choices = [(itemgetter(*some), len(some) - 1) for some in slots if len(some) > 1]
+        self.is_presence = isinstance(schema, Container) and schema.presence
+        self.key = _key_reader(schema) if isinstance(schema, ListNode) else None
 
 
-class _Many:
-    """The lists and leaf-lists of one node while it is read."""
+@lru_cache(maxsize=1024)
+def _plan(schema: InnerNode, config_only: bool) -> _Plan:
+    return _Plan(schema, config_only)
 
-    __slots__ = ("_entries", "_values")
 
-    def __init__(self) -> None:
-        self._entries: dict[ListNode, dict[Key, Node]] | None = None
-        self._values: dict[LeafList, dict[str, None] | list[str]] | None = None
+def _key_reader(schema: ListNode) -> Callable[[Node], Key | None] | None:
+    """What makes the key of an entry, ``None`` while one of its leafs is missing. A list of state may have no keys."""
+    leafs = [(leaf.slot, leaf.type.sort_key) for leaf in schema.keys]
 
-    def entries_of(self, schema: ListNode) -> dict[Key, Node]:
-        if self._entries is None:
-            self._entries = {}
-        entries = self._entries.get(schema)
-        if entries is None:
-            entries = self._entries[schema] = {}
-        return entries
+    def key_of(entry: Node) -> Key | None:
+        values = [entry.slots[slot] for slot, _ in leafs]
+        if None in values:
+            return None
+        return tuple([sort_key(cast(str, value)) for value, (_, sort_key) in zip(values, leafs, strict=True)])
 
-    def values_of(self, schema: LeafList) -> dict[str, None] | list[str]:
-        """Values in order; a dict where each may be there once."""
-        if self._values is None:
-            self._values = {}
-        values = self._values.get(schema)
-        if values is None:
-            values = self._values[schema] = {} if schema.config else []
-        return values
+    def single_key_of(entry: Node) -> Key | None:
+        value = entry.slots[slot]
+        return None if value is None else sort_key(cast(str, value))
 
-    def settle(self, slots: Slots) -> None:
-        if self._entries is not None:
-            for schema, entries in self._entries.items():
-                slots[schema.slot] = entries_of(schema, entries) if schema.keys else KeylessEntries(entries.values())
-        if self._values is not None:
-            for leaf_list, values in self._values.items():
-                slots[leaf_list.slot] = ordered_values(leaf_list, values)
+    if len(leafs) == 1:
+        ((slot, sort_key),) = leafs
+        return single_key_of
+    return key_of if leafs else None
 
 
 class Reader:
@@ -153,34 +165,18 @@ class Reader:
         self.config_only = config_only
         self.on_duplicate = on_duplicate or self._duplicate_entry
 
-    def node(self, inner: InnerNode, element: etree._Element) -> Node:
+    def node(self, schema: InnerNode, element: etree._Element) -> Node:
         """The node that the children of the element make. It may be empty."""
-        return Node(inner, tuple(self._slots(inner, element)))
+        return self._node(_plan(schema, self.config_only), element)
 
     def container(self, schema: Container, element: etree._Element) -> Node | None:
         """The same for a container; ``None`` for a non-presence container without content."""
-        slots = self._slots(schema, element)
-        if not schema.presence and slots.count(None) == len(slots):
-            return None
-        return Node(schema, tuple(slots))
+        node = self.node(schema, element)
+        return None if node.is_empty and not schema.presence else node
 
     def entry(self, schema: ListNode, element: etree._Element) -> tuple[Key, Node] | None:
         """A list entry and its key; ``None`` (and a fault) if a key is missing or bad."""
-        before = len(self.faults.errors)
-        slots = self._slots(schema, element)
-        keys = schema.keys
-        if len(keys) == 1:
-            value = cast("str | None", slots[keys[0].slot])
-            if value is not None:
-                return keys[0].type.sort_key(value), Node(schema, tuple(slots))
-        else:
-            values = [cast("str | None", slots[leaf.slot]) for leaf in keys]
-            if None not in values:
-                parts = [leaf.type.sort_key(value) for leaf, value in zip(keys, cast("list[str]", values), strict=True)]
-                return tuple(parts), Node(schema, tuple(slots))
-        if len(self.faults.errors) == before:
-            self.missing_keys(schema, element)
-        return None
+        return self._entry(_plan(schema, self.config_only), element)
 
     def missing_keys(self, schema: ListNode, element: etree._Element) -> None:
         for leaf in schema.keys:
@@ -188,59 +184,92 @@ class Reader:
                 message = f"an entry of list {schema.name} needs its key {leaf.name}"
                 self.faults.add(MissingElement, message, element, info=(("bad-element", leaf.name),))
 
-    def _slots(self, inner: InnerNode, element: etree._Element) -> Slots:
-        slots: Slots = [None] * len(inner.children)
-        plain = _plain_leafs(inner, self.config_only)
-        many = _Many()
+    def _node(self, plan: _Plan, element: etree._Element) -> Node:
+        slots: Slots = list(plan.empty)
+        leafs, inner = plan.leafs, plan.inner
         text = element.text
         if text is not None and not text.isspace():
             self.mixed(element)
         for child in element:
-            leaf = plain.get(child.tag)
-            if leaf is None or slots[leaf[0]] is not None or len(child):
-                self._child(inner, slots, many, child)
+            tag = child.tag
+            leaf = leafs.get(tag)
+            if leaf is not None and slots[leaf[0]] is None and not len(child):
+                slot, known, parse = leaf
+                text = child.text
+                value = known(text)
+                if value is None:
+                    try:
+                        value = parse(text or "")
+                    except TypeFault:
+                        value = self.text_value(cast(Leaf, plan.schema.by_tag[tag]), child)
+                slots[slot] = value
+            elif (found := inner.get(tag)) is not None:
+                self._inner(found[1], slots, found[0], child)
             else:
-                slot, parse = leaf
-                try:
-                    slots[slot] = parse(child.text or "")
-                except TypeFault:
-                    self._child(inner, slots, many, child)
+                self._other(plan.schema, slots, child)
             text = child.tail
             if text is not None and not text.isspace():
                 self.mixed(element)
-        many.settle(slots)
-        if inner.choices:
-            self.check_cases(inner, element, [slot for slot, value in enumerate(slots) if value is not None])
-        return slots
+        for many in plan.many:
+            if slots[many.slot] is not None:
+                slots[many.slot] = _settled(many, slots[many.slot])
+        for get, empty in plan.choices:
+            if get(slots).count(None) < empty:
+                self.check_cases(plan.schema, element, [at for at, value in enumerate(slots) if value is not None])
+                break
+        return Node(plan.schema, tuple(slots))
 
-    def _child(self, inner: InnerNode, slots: Slots, many: _Many, child: etree._Element) -> None:
-        """Everything but the plain good leaf."""
-        node = inner.by_tag.get(child.tag)
+    def _inner(self, plan: _Plan, slots: Slots, slot: int, child: etree._Element) -> None:
+        """A container or a list entry."""
+        if plan.schema.__class__ is ListNode:
+            entries = slots[slot]
+            if entries is None:
+                entries = slots[slot] = {}
+            self._add_entry(plan, child, entries)
+        elif slots[slot] is not None:
+            self.twice(plan.schema, child)
+        else:
+            node = self._node(plan, child)
+            if node.slots != plan.empty or plan.is_presence:
+                slots[slot] = node
+
+    def _other(self, schema: InnerNode, slots: Slots, child: etree._Element) -> None:
+        """The leafs that are not of the usual kind, leaf-lists, anydata, and what is not expected."""
+        node = schema.by_tag.get(child.tag)
         if node is None or (self.config_only and not node.config):
-            self.unexpected(inner, node, child)
-        elif isinstance(node, ListNode):
-            self._add_entry(node, child, many.entries_of(node))
+            self.unexpected(schema, node, child)
         elif isinstance(node, LeafList):
-            self._add_value(node, child, many.values_of(node))
+            if slots[node.slot] is None:
+                slots[node.slot] = {} if node.config else []
+            self._add_value(node, child, slots[node.slot])
         elif slots[node.slot] is not None:
             self.twice(node, child)
         elif isinstance(node, Leaf):
             slots[node.slot] = self.text_value(node, child)
-        elif isinstance(node, Container):
-            slots[node.slot] = self.container(node, child)
         else:
             slots[node.slot] = any_value(child)
 
-    def _add_entry(self, schema: ListNode, element: etree._Element, entries: dict[Key, Node]) -> None:
-        if not schema.keys:
-            entries[len(entries)] = self.node(schema, element)
+    def _entry(self, plan: _Plan, element: etree._Element) -> tuple[Key, Node] | None:
+        before = len(self.faults.errors)
+        node = self._node(plan, element)
+        assert plan.key is not None
+        key = plan.key(node)
+        if key is not None:
+            return key, node
+        if len(self.faults.errors) == before:
+            self.missing_keys(cast(ListNode, plan.schema), element)
+        return None
+
+    def _add_entry(self, plan: _Plan, element: etree._Element, entries: dict[Key, Node]) -> None:
+        if plan.key is None:
+            entries[len(entries)] = self._node(plan, element)
             return
-        found = self.entry(schema, element)
+        found = self._entry(plan, element)
         if found is None:
             return
         key, node = found
         if key in entries:
-            merged = self.on_duplicate(schema, element, entries[key])
+            merged = self.on_duplicate(cast(ListNode, plan.schema), element, entries[key])
             if merged is not None:
                 entries[key] = merged
         else:
@@ -331,6 +360,13 @@ class Reader:
             message = f"choice {choice.name} allows one of its cases, not both {cases[0].name} and {cases[1].name}"
             where = element if found is None else found
             self.faults.add(BadElement, message, where, info=_bad(where))
+
+
+def _settled(schema: ListNode | LeafList, found: Any) -> Value | None:
+    """The entries or values collected in a slot, as a tree holds them."""
+    if isinstance(schema, LeafList):
+        return ordered_values(schema, found)
+    return entries_of(schema, found) if schema.keys else KeylessEntries(found.values())
 
 
 def ordered_values(schema: LeafList, values: Iterable[str]) -> tuple[str, ...] | None:

@@ -10,6 +10,8 @@ from cryptomap_backend.conformance import BackendConformance
 from cryptomap_backend.contract import Backend
 from dataplane.gateways import Gateways
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the machine to boot, on a busy host too
+
 
 class TestLinux(BackendConformance):
     rounds = 4

@@ -19,6 +19,8 @@ from cryptomap_backend.state import TunnelStatus
 from dataplane.gateways import Gateways
 from dataplane.maps import PLAIN, pair
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the machine to boot, on a busy host too
+
 MARKED = replace(PLAIN, dscp=0x28)
 FOREIGN_SA = "xfrm state {verb} src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x{spi:x}"
 KEYS = "reqid 7 mode tunnel enc 'cbc(aes)' 0x000102030405060708090a0b0c0d0e0f auth-trunc 'hmac(sha1)' 0x{0} 96"

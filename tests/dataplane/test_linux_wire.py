@@ -17,6 +17,8 @@ from cryptomap_backend.simulator import esp
 from dataplane.gateways import AH, ESP, LABEL, Gateways, Seen
 from dataplane.maps import INNER2, INNER6, OUTER6, PLAIN, pair, transport
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the machine to boot, on a busy host too
+
 Commit = Callable[..., Intent]
 MARKED = replace(PLAIN, dscp=0x28)
 AH_SHA1 = EspProposal("AH", "ah", "null", "sha1-96")
@@ -57,11 +59,13 @@ def heard(seen: list[Seen]) -> list[int | None]:
 # Application ToS byte:     none  ECT(0) ECT(1) DSCP  DSCP+ECT(0)
 APPLICATION = [0x00, 0x02, 0x01, 0xB8, 0xBA]
 
-DECISIONS = [
-    pytest.param(None, [0x00, 0x02, 0x01, 0xB8, 0xBA], id="map without a DSCP"),
-    pytest.param(0x28, [0xA0, 0xA2, 0xA1, 0xB8, 0xBA], id="map with DSCP 0x28"),
-    pytest.param(0x00, [0x00, 0x02, 0x01, 0xB8, 0xBA], id="map with DSCP 0"),
-]
+DECISIONS: dict[int | None, list[int]] = {
+    None: [0x00, 0x02, 0x01, 0xB8, 0xBA],
+    0x28: [0xA0, 0xA2, 0xA1, 0xB8, 0xBA],
+    0x00: [0x00, 0x02, 0x01, 0xB8, 0xBA],
+}
+"""DSCP of the map -> outer ToS byte for each of the application's."""
+
 FAMILIES = [
     pytest.param(PLAIN, {}, id="ESP v4"),
     pytest.param(PLAIN, {"inner": INNER6, "outer": OUTER6}, id="ESP v6"),
@@ -71,20 +75,21 @@ FAMILIES = [
 
 
 @pytest.mark.parametrize(("proposal", "ends"), FAMILIES)
-@pytest.mark.parametrize(("dscp", "expected"), DECISIONS)
 def test_the_application_dscp_counts_else_that_of_the_map(
-    gateways: Gateways,
-    commit: Commit,
-    proposal: EspProposal,
-    ends: dict[str, tuple[str, str]],
-    dscp: int | None,
-    expected: list[int],
+    gateways: Gateways, commit: Commit, proposal: EspProposal, ends: dict[str, tuple[str, str]]
 ) -> None:
-    commit(pair(replace(proposal, dscp=dscp), **ends))
-    seen = gateways.send(APPLICATION, *ends.get("inner", ()))
+    """One map for each row of the table, told apart by the UDP port."""
+    ports = range(4001, 4001 + len(DECISIONS))
+    commit(
+        *(
+            pair(replace(proposal, dscp=dscp), name=f"foo{port}", spi=2 * port, port=port, **ends)
+            for port, dscp in zip(ports, DECISIONS, strict=True)
+        )
+    )
+    seen = gateways.send(APPLICATION, *ends.get("inner", ()), ports=ports)
     assert {item.ipsec.protocol for item in seen} == {ESP if proposal.protocol == "esp" else AH}
-    assert outer(seen) == expected
-    assert heard(seen) == APPLICATION
+    assert outer(seen) == [tos for row in DECISIONS.values() for tos in row]
+    assert heard(seen) == APPLICATION * len(DECISIONS)
 
 
 def test_a_family_inside_the_other(gateways: Gateways, commit: Commit) -> None:

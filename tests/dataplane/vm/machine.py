@@ -113,7 +113,7 @@ class Machine:
 
     def wait_for(self, path: str) -> None:
         """Until that file is there. Raises GuestFault after half a minute, with what programs have printed."""
-        self.run(f"for i in $(seq 300); do [ -e {path} ] && exit 0; sleep .1; done; cat /run/programs.log; exit 1")
+        self.run(f"for i in $(seq 300); do [ -e {path} ] && exit 0; sleep .1; done; cat /run/programs.log; exit 1", 120)
 
     def forward(self, inside: str) -> Path:
         """A socket here, each connection to which leads to the Unix socket of that path in the machine."""

@@ -11,32 +11,19 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import threading
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import asyncssh
 import pytest
-from lxml import etree
 
-from cryptomap.data.validation import validate
-from cryptomap.data.xml import read_config
-from cryptomap.datastore.secrets import Vault
-from cryptomap.ipsec.read import Reader
 from cryptomap_backend.intent import Intent, TunnelId
 from support.random_commits import INTERFACE, Model, any_commit, first
-from support.server import Daemon
+from support.victim import LOST, Kill, Victim
 from support.wire import BASE, Wire, open_wire, session
-from support.world import Gatekeeper, Hold, WorldProcess
-from support.yang import product_schema
+from support.world import WorldProcess
 
 COMMITS = 200
 SEED = int(os.environ.get("CRYPTOMAP_CRASH_SEED", "2026"))
-OBSERVED = Path(__file__).with_name("observed.py")
-LOST = (EOFError, OSError, asyncssh.Error)
 
 STEPS = (
     "validated",
@@ -51,15 +38,6 @@ STEPS = (
 )
 
 
-@dataclass(frozen=True)
-class Kill:
-    """``how``: "at" a step, "after" a step was let go; when the world is "asked" to apply (and never is), when that has
-    been "delivered", or "answered"; when the "request" was sent, or the "reply" read."""
-
-    how: str
-    where: str = ""
-
-
 def schedule(chance: random.Random) -> dict[int, Kill]:
     """Number of a commit -> the kill that is armed from then on until it happens."""
     kills = [Kill("at", step) for step in STEPS]
@@ -67,116 +45,6 @@ def schedule(chance: random.Random) -> dict[int, Kill]:
     kills += [Kill(how) for how in ("asked", "delivered", "answered", "request", "reply")]
     chance.shuffle(kills)
     return dict(zip(sorted(chance.sample(range(2, COMMITS), len(kills))), kills, strict=True))
-
-
-class Steps:
-    """Hears the steps of one server process and lets it go on, until it is killed at one."""
-
-    def __init__(self, kill: Callable[[], None]) -> None:
-        self.armed: Kill | None = None
-        self._kill = kill
-        self._told, told = os.pipe()
-        let_go, self._let_go = os.pipe()
-        self.theirs = (told, let_go)
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def handed_over(self) -> None:
-        """The server has its ends now."""
-        for number in self.theirs:
-            os.close(number)
-
-    def close(self) -> None:
-        """The server has ended."""
-        self._thread.join()
-        os.close(self._told)
-        os.close(self._let_go)
-
-    def _run(self) -> None:
-        with open(self._told, closefd=False) as lines:
-            for line in lines:
-                kill, name = self.armed, line.strip()
-                if kill == Kill("at", name):
-                    self._kill()
-                    return
-                with suppress(BrokenPipeError):
-                    os.write(self._let_go, b".")
-                if kill == Kill("after", name):
-                    self._kill()
-                    return
-
-
-class Victim:
-    """A server that is killed now and then, and the world that is not."""
-
-    def __init__(self, daemon: Daemon, world: WorldProcess, keeper: Gatekeeper) -> None:
-        self.daemon = daemon
-        self.world = world
-        self.keeper = keeper
-        self.schema = product_schema()
-        self._steps: Steps | None = None
-        self._helpers: list[threading.Thread] = []
-
-    def start(self, during: Kill | None = None) -> None:
-        """Start it, to be killed at a step of its recovery if that is wanted."""
-        steps = self._steps = Steps(self.kill)
-        steps.armed = during
-        pipes = {"OBSERVED_PIPES": " ".join(map(str, steps.theirs))}
-        self.daemon.launch(pass_fds=steps.theirs, environment=pipes)
-        steps.handed_over()
-        if during is None:
-            self.daemon.ready()
-        else:
-            self.ended()
-
-    def arm(self, kill: Kill) -> None:
-        assert self._steps is not None
-        self._steps.armed = kill
-        if kill.how in ("asked", "delivered", "answered"):
-            hold = self.keeper.hold("apply", after=kill.how == "answered")
-            helper = threading.Thread(target=self._kill_at, args=(hold, kill.how == "delivered"))
-            self._helpers.append(helper)
-            helper.start()
-
-    def _kill_at(self, hold: Hold, is_delivered: bool) -> None:
-        hold.arrived.wait()
-        self.kill()
-        hold.release() if is_delivered else hold.drop()
-
-    def kill(self) -> None:
-        assert self.daemon.process is not None
-        self.daemon.process.send_signal(signal.SIGKILL)
-
-    def ended(self) -> None:
-        """It was killed: wait until nothing of it is left."""
-        assert self.daemon.wait() == -signal.SIGKILL
-        for helper in self._helpers:
-            helper.join()
-        self._helpers.clear()
-        assert self._steps is not None
-        self._steps.close()
-
-    def close(self) -> None:
-        self.daemon.close()
-        if self._steps is not None:
-            self._steps.close()
-
-    def asked_by(self, running: str) -> Intent:
-        """What a configuration asks of a gateway, keys included, read apart from the server."""
-        vault = Vault.open(self.daemon.state / "secrets.key", create=False)
-        root = read_config(self.schema, etree.fromstring(running), vault)
-        return Reader(validate(self.schema, root, None).root, vault.reveal).intent(lambda _: None)
-
-
-@pytest.fixture
-def victim(daemon: Daemon, world: WorldProcess) -> Iterator[Victim]:
-    keeper = Gatekeeper(world)
-    daemon.program = [str(OBSERVED)]
-    daemon.settings = keeper.settings
-    victim = Victim(daemon, world, keeper)
-    yield victim
-    victim.close()
-    keeper.close()
 
 
 def without_applied(intent: Intent) -> Intent:
@@ -252,13 +120,14 @@ class Storm:
         if self.armed is None and self.number in self.kills:
             self.armed = self.kills[self.number]
             self.victim.arm(self.armed)
-        before, was = self.now, There.of(self.victim.world)
+        before, was = self.now, There.of(self.victim.world) if self.armed else None
         edits, model = any_commit(self.chance, before.model) if self.number > 1 else first()
         candidate, answered = await self._commit(wire, edits)
         after = Moment(candidate, model) if candidate else before  # it may die at an edit: then nothing was in flight
         if answered and self.armed != Kill("reply"):
             self.now = after
             return False
+        assert was is not None
         self.victim.ended()
         await self._restart(before, after, answered)
         there = assert_world_is(self.victim, self.now)
@@ -294,6 +163,7 @@ class Storm:
         self.now = after if running == after.running else before
 
 
+@pytest.mark.timeout(300)  # on a machine that has other things to do; alone it takes a tenth
 async def test_killed_in_the_middle_of_random_commits(victim: Victim) -> None:
     storm = Storm(victim, random.Random(SEED))
     victim.start()

@@ -12,6 +12,14 @@ from support.server import Daemon
 from support.world import WorldProcess
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers (``-n 2 --dist loadgroup``) the tests of a file stay together, because they share servers;
+    those of the data plane share one virtual machine."""
+    for item in items:
+        is_dataplane = "dataplane" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("dataplane" if is_dataplane else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def schema_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compiled schemas that the servers of this test run share."""

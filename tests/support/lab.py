@@ -104,6 +104,9 @@ MODULES = (
     "ietf-netconf-nmda",
     "ietf-netconf-partial-lock",
     "ietf-nmda-compare",
+    "ietf-subscribed-notifications",
+    "ietf-yang-push",
+    "cryptomap-deviations",
 )
 
 

@@ -126,7 +126,9 @@ async def _hold(
         url_directory=settings.server.url_dir,
         effects=effects,
         replay=ReplayLog(settings.server.state_dir / "notifications.sqlite", now=time.time()),
+        announced_state=gateway.announced_state,
     )
+    gateway.state_changed = server.subscriptions.state_changed
     datastores.subscribe(gateway.listener(server.notify))
     threading.Thread(target=gateway.listen, args=(server.notify,), name="backend-events", daemon=True).start()
 

@@ -1,6 +1,7 @@
 """What a reader sees: configuration plus state that is asked for only where the reader goes.
 
-State comes from providers, registered at the schema path of a config-false node. A provider is called with the instance
+State comes from providers, registered at the schema path of a config-false node (or,
+for the operational datastore, of configuration that did not come from running). A provider is called with the instance
 path of the node it stands for and answers its value, as a tree would hold it. Lists that have state inside are shown
 as :class:`LazyEntries`, so that a reply over 100,000 entries asks for their state one by one while it is written.
 
@@ -79,7 +80,7 @@ class View:
         those. State further inside is not asked yet."""
         if self.hides(child):
             return None
-        if not child.config and child.path in self._providers:
+        if child.path in self._providers:
             return self._ask(self._providers[child.path], (*path, (child, None)))
         value = node.slots[child.slot]
         if value is None and self.defaults and isinstance(child, Leaf | LeafList) and (child.config or self._providers):

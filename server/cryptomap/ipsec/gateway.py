@@ -53,10 +53,17 @@ Handler = Callable[[Path, Node, Origin], Node | None]
 Notify = Callable[[Node], None]
 """Sends a notification; from any thread."""
 
+ANNOUNCED = ("status", "last-change", "reapply-pending")
+"""Leafs of a tunnel's state whose changes are told as they happen."""
+
 MAX_VIOLATIONS = 100
 
 WAIT = 1.0
 """Seconds one call for events waits, which is also how long :meth:`Gateway.listen` takes to notice an end."""
+
+
+def nobody_asks() -> None:
+    """Nobody wants to know when state changes."""
 
 
 class Gateway:
@@ -81,6 +88,8 @@ class Gateway:
         self._changed: dict[TunnelId, float] = {}
         self._violations: tuple[str, ...] = ()
         self._stopped = threading.Event()
+        self.state_changed: Callable[[], None] = nobody_asks
+        """Called, on any thread, whenever state that :attr:`announced_state` names may have changed."""
 
     @property
     def intent(self) -> Intent:
@@ -124,6 +133,13 @@ class Gateway:
         )
         return {**state.providers(), self.schema.find("cryptomap-platform:platform").path: self._platform}
 
+    @property
+    def announced_state(self) -> tuple[str, ...]:
+        """Schema paths of the state whose changes are told by ``state_changed``."""
+        return tuple(
+            self.schema.find(f"{CONTEXTS}/{Kind.INTERFACE}/{Kind.MAP}/state/{leaf}").path for leaf in ANNOUNCED
+        )
+
     def handlers(self) -> dict[str, Handler]:
         """Schema path of an action -> handler."""
         actions: Mapping[tuple[str, str], Handler] = {
@@ -161,6 +177,7 @@ class Gateway:
             ) from fault
         finally:
             self.observer.forget()
+            self.state_changed()
         return {
             "result": outcome.value,
             "applied": [{"transform-set": name, "applied-dscp": dscp} for name, dscp in tunnel.applied],
@@ -220,6 +237,7 @@ class Gateway:
             self._writer.submit(self._attached().desynchronized, self.participant.name, reason)
         for notification in self._notifications.of_event(event):
             notify(notification)
+        self.state_changed()
 
     def stop(self) -> None:
         """End :meth:`listen` soon."""

@@ -79,9 +79,17 @@ OPERATIONS_OF: Final[Mapping[str, Collection[str]]] = {
     INTERLEAVE: ("create-subscription",),
     WITH_DEFAULTS: ("get", "get-config", "copy-config", "edit-config"),
     WITH_OPERATIONAL_DEFAULTS: ("get-data",),
-    YANG_LIBRARY_1_1: ("get-data", "edit-data"),
+    YANG_LIBRARY_1_1: (
+        "get-data",
+        "edit-data",
+        "establish-subscription",
+        "modify-subscription",
+        "delete-subscription",
+        "kill-subscription",
+        "resync-subscription",
+    ),
 }
-"""The operations a capability brings or extends, by local name."""
+"""The operations a capability brings or extends, by local name; the library lists the modules in YANG 1.1 that do."""
 
 
 def announced(

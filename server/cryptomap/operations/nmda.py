@@ -21,7 +21,7 @@ from cryptomap.operations.access import Hide, Reader
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.inputs import check
 from cryptomap.operations.parameters import Parameters
-from cryptomap.operations.sift import DepthView, Keep, by_origin, sift, state_hidden, state_only
+from cryptomap.operations.sift import DepthView, Keep, by_origin, origin_of, sift, state_hidden, state_only
 from cryptomap.operations.url import Url
 from cryptomap.operations.with_defaults import BASIC_MODE, OPERATIONAL_MODE, shows_unset
 from cryptomap.schema import xpath
@@ -56,7 +56,9 @@ async def get_data(call: Call) -> Reply:
     content = _filtered(call, view)
     for keep in _sieves(given):
         content = None if content is None else sift(_node(content), keep)
-    return _reply(call.server.schema, content, WriteOptions(mode, hide, origin=given["with-origin"] is not None))
+    return _reply(
+        call.server.schema, content, WriteOptions(mode, hide, origin_of if given["with-origin"] is not None else None)
+    )
 
 
 def _given(call: Call) -> Node:
@@ -88,7 +90,7 @@ def view_of(
     """A datastore by the name of its identity. Raises InvalidValue for one there is not."""
     kind = View if depth is None else DepthView
     if name == "operational":
-        view = server.view(reader, hide, defaults=defaults, kind=kind)
+        view = server.view(reader, hide, defaults=defaults, kind=kind, more=server.subscriptions.providers)
     elif name in datastores_of(server):
         root = server.datastores.read("running" if name == "intended" else name)
         view = kind(reader.prune(root), schema=server.schema, defaults=defaults, hide=hide)

@@ -18,6 +18,7 @@ from cryptomap.operations.lock import lock, unlock
 from cryptomap.operations.nmda import NMDA, edit_data, get_data
 from cryptomap.operations.partial_lock import PARTIAL_LOCK, partial_lock, partial_unlock
 from cryptomap.operations.retrieve import get, get_config
+from cryptomap.operations.subscribe import SUBSCRIBE
 from cryptomap.operations.subscription import create_subscription
 
 __all__ = ["OPERATIONS"]
@@ -41,6 +42,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     f"{{{NOTIFICATION}}}create-subscription": create_subscription,
     f"{{{NMDA}}}get-data": get_data,
     f"{{{NMDA}}}edit-data": edit_data,
+    **SUBSCRIBE,
     ACTION: action,
 }
 """By Clark name."""

@@ -28,6 +28,7 @@ from cryptomap.operations.capabilities import announced
 from cryptomap.operations.notifier import Notifier
 from cryptomap.operations.replay_log import ReplayLog
 from cryptomap.operations.sessions import Ended, Reason, Session, SessionLimits, Sessions
+from cryptomap.operations.subscriptions import Subscriptions
 from cryptomap.operations.timers import LoopTimers, Timers
 from cryptomap.operations.url import Files
 
@@ -39,7 +40,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Times in seconds, 0: no limit. ``messages`` limits what clients send; ``xpath_nodes`` what one XPath filter may
-    look at; ``state_deadline`` how long one reply may ask for state; ``queued_*`` what may wait for a subscriber."""
+    look at; ``state_deadline`` how long one reply may ask for state; ``queued_*`` what may wait for a subscriber;
+    ``subscriptions`` how many of them a session can have."""
 
     sessions: SessionLimits = field(default_factory=SessionLimits)
     messages: netconf.Limits = field(default_factory=netconf.Limits)
@@ -49,6 +51,7 @@ class Limits:
     state_deadline: float = 30.0
     queued_notifications: int = 10_000
     queued_bytes: int = 16 * 2**20
+    subscriptions: int = 100
 
 
 Effects: TypeAlias = Callable[[object], Iterable[str]]
@@ -67,7 +70,8 @@ class Server:
     users are not bound by ``access``, which is :class:`Nacm` unless given; ``groups`` answers the groups that a
     user has besides those configured. ``url_directory`` is where the files of :url are; ``None``: there are none.
     ``effects`` tells what a participant's plan will do. ``seal`` is what the datastores seal with. Events are
-    logged in ``replay``, if there is one, so that they can be had later; the server closes it.
+    logged in ``replay``, if there is one, so that they can be had later; the server closes it. ``announced_state``:
+    schema paths of state whose changes are followed by :meth:`notify`.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Server:
         groups: nacm.Groups = nacm.no_groups,
         limits: Limits | None = None,
         replay: ReplayLog | None = None,
+        announced_state: Collection[str] = (),
         timers: Timers | None = None,
         url_directory: Path | None = None,
         effects: Effects = no_effects,
@@ -120,6 +125,8 @@ class Server:
         }
         self.notifier = Notifier(self.schema, self.timers, replay)
         datastores.subscribe(events.Announcer(self.schema, self.notifier))
+        self.subscriptions = Subscriptions(self)
+        self.announced_state = frozenset(announced_state)
 
     # ---- for whoever has news ----------------------------------------------------------------------------------
 
@@ -127,6 +134,7 @@ class Server:
         """Send a notification to all who subscribed; from any thread. ``notification`` is a node of a notification's
         schema; ``path`` is the instance it is about if it is defined inside a data node (RFC 7950 section 7.16)."""
         self.notifier.notify(notification, path)
+        self.subscriptions.state_changed()
 
     def view(
         self,
@@ -135,12 +143,13 @@ class Server:
         *,
         defaults: bool = False,
         kind: type[View] = View,
+        more: Mapping[str, Provider] | None = None,
     ) -> View:
         """Running with the state of the device, asked within the deadline that starts now: what the reader may see of
         it, but for what ``reader.hide`` names, which is left out if it is given as ``hide``."""
         deadline = time.monotonic() + self.limits.state_deadline if self.limits.state_deadline else None
         root = reader.prune(self.datastores.running.root)
-        providers = reader.providers(self.providers)
+        providers = reader.providers({**self.providers, **more} if more else self.providers)
         return kind(root, providers, schema=self.schema, defaults=defaults, deadline=deadline, hide=hide)
 
     # ---- sessions ----------------------------------------------------------------------------------------------

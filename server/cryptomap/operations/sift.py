@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cryptomap.data.defaults import Default
 from cryptomap.data.tree import EntriesTypes, Key, LazyEntries, Node, Path, Value
@@ -13,7 +13,18 @@ from cryptomap.data.view import View
 from cryptomap.operations.access import Hide
 from cryptomap.schema.nodes import DataNode, Leaf, ListNode
 
-__all__ = ["DepthView", "by_origin", "sift", "state_hidden", "state_only"]
+__all__ = [
+    "SUBSCRIPTIONS",
+    "DepthView",
+    "by_origin",
+    "origin_of",
+    "sift",
+    "state_hidden",
+    "state_only",
+    "unannounced_hidden",
+]
+
+SUBSCRIPTIONS: Final = "/ietf-subscribed-notifications:subscriptions"
 
 Keep: TypeAlias = Callable[[DataNode, Value | None], bool]
 """Whether a leaf, a leaf-list or an anydata node with that value stays; with ``None`` for a container or an entry:
@@ -26,22 +37,46 @@ def state_hidden(hide: Hide | None) -> Hide:
     return lambda node: not node.config or (hide is not None and hide(node))
 
 
+@lru_cache(maxsize=256)
+def unannounced_hidden(announced: frozenset[str], hide: Hide | None) -> Hide:
+    """What hides, besides, state that is neither above nor below one of the announced schema paths."""
+    known: dict[DataNode, bool] = {}
+
+    def hides(node: DataNode) -> bool:
+        if node not in known:
+            is_around = any(_is_below(node.path, path) or _is_below(path, node.path) for path in announced)
+            known[node] = (not node.config and not is_around) or (hide is not None and hide(node))
+        return known[node]
+
+    return hides
+
+
+def _is_below(path: str, other: str) -> bool:
+    return f"{path}/".startswith(f"{other}/")
+
+
 def state_only(child: DataNode, value: Value | None) -> bool:
     """Keep state data."""
     return not child.config
 
 
 def by_origin(wanted: Callable[[str], bool]) -> Keep:
-    """Keep configuration whose origin is wanted ("intended" or "default"), and all state."""
+    """Keep configuration whose origin is wanted ("intended", "default" or "learned"), and all state."""
 
     def keep(child: DataNode, value: Value | None) -> bool:
         if not child.config:
             return True
         first = value[0] if isinstance(value, tuple) else value
         is_default = isinstance(first, Default) or (value is None and not _is_somebodys(child))
-        return wanted("default" if is_default else "intended")
+        return wanted("default" if is_default else origin_of(child))
 
     return keep
+
+
+def origin_of(child: DataNode) -> str:
+    """Where a configuration node that is no default comes from, in operational: subscriptions are what clients asked
+    for by operations, all else is intended."""
+    return "learned" if child.path.startswith(SUBSCRIPTIONS) else "intended"
 
 
 def _is_somebodys(child: DataNode) -> bool:

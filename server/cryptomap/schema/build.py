@@ -30,7 +30,7 @@ def build(names: Sequence[str], sources: Sequence[Source], features: Mapping[str
     if misnamed:
         raise SchemaFault(f"{', '.join(misnamed)}: a submodule cannot be asked for, only its module")
     enabled = Features(modules, features)
-    implemented = _implemented(names, modules)
+    implemented = _implemented(names, modules, enabled)
     identities = _identities(implemented, modules, enabled)
     root = InnerNode(name="", module="", tag="", path="", config=True)
     namespaces = {name: str(argument(modules[name], "namespace")) for name in implemented}
@@ -66,36 +66,39 @@ def _latest(loaded: Iterable[Statement]) -> dict[str, Statement]:
 # ===== which modules are implemented =====
 
 
-def _implemented(names: Sequence[str], modules: Mapping[str, Statement]) -> list[str]:
+def _implemented(names: Sequence[str], modules: Mapping[str, Statement], features: Features) -> list[str]:
     """The named modules, then those they need to be implemented, transitively."""
     deviating = [name for name, module in modules.items() if module.search_one("deviation") is not None]
     implemented = list(dict.fromkeys([*(name for name in names if name in modules), *deviating]))
     for name in implemented:  # grows while it is walked
-        for needed in _modules_needed(modules[name]):
+        for needed in _modules_needed(modules[name], features):
             if needed in modules and needed not in implemented:
                 implemented.append(needed)
     return implemented
 
 
-def _modules_needed(module: Statement) -> Iterator[str]:
-    """Modules whose nodes a module augments, deviates or refers to in XPath."""
-    for statement in (*module.search("augment"), *module.search("deviation")):
+def _modules_needed(module: Statement, features: Features) -> Iterator[str]:
+    """Modules whose nodes a module augments, deviates or refers to in XPath, as far as its features are on."""
+    augments = [augment for augment in module.search("augment") if features.admit(augment)]
+    for statement in (*augments, *module.search("deviation")):
         yield from _named_in(statement)
     for child in module.i_children:
-        yield from _needed_below(child)
-    for augment in module.search("augment"):
+        yield from _needed_below(child, features)
+    for augment in augments:
         for child in augment.i_children:
-            yield from _needed_below(child)
+            yield from _needed_below(child, features)
 
 
-def _needed_below(statement: Statement) -> Iterator[str]:
+def _needed_below(statement: Statement, features: Features) -> Iterator[str]:
+    if not features.admit(statement):
+        return
     for kind in statement.search("type"):
         yield from _paths_in(kind)
     for condition in (*statement.search("must"), *statement.search("when")):
         yield from _named_in(condition)
     for child in getattr(statement, "i_children", ()):
         if module_of(child) == module_of(statement):
-            yield from _needed_below(child)
+            yield from _needed_below(child, features)
 
 
 def _paths_in(kind: Statement) -> Iterator[str]:

@@ -14,6 +14,14 @@ __all__ = ["FEATURES_OFF", "Features"]
 FEATURES_OFF: Mapping[str, Collection[str]] = {
     "cryptomap-ipsec": {"ikev1"},
     "ietf-netconf": {"startup", "url", "writable-running"},
+    "ietf-subscribed-notifications": {
+        "configured",
+        "dscp",
+        "encode-json",
+        "interface-designation",
+        "qos",
+        "supports-vrf",
+    },
 }
 """Features that are off unless somebody asks for them; all others are on."""
 

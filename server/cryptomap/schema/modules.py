@@ -27,6 +27,8 @@ IETF_MODULES = (
     "ietf-datastores",
     "ietf-origin",
     "ietf-netconf-nmda",
+    "ietf-subscribed-notifications",
+    "ietf-yang-push",
     "ietf-yang-library",
     "nc-notifications",
     "notifications",

@@ -193,6 +193,7 @@ async def test_all_state_reads_back_as_the_schema_has_it(lab: Lab) -> None:
         "doors",
         "netconf-state",
         "netconf",
+        "streams",
         "yang-library",
         "modules-state",
     }

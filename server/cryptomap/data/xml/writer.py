@@ -41,12 +41,13 @@ class WriteOptions:
     """How to write. ``with_defaults`` is one of RFC 6243's modes: ``explicit``, ``report-all``, ``report-all-tagged``,
     ``trim``. The defaults that the two report-all modes show are put there by a :class:`View` made with ``defaults``.
     ``hide`` names schema nodes to leave out with all below them (keys of a list are always written); it should be the
-    same object for the same answers, because what is written is remembered for it. ``origin`` annotates configuration
-    with where it comes from (RFC 8342 section 7): somebody's intent, or a default."""
+    same object for the same answers, because what is written is remembered for it. ``origin``, if
+    given, annotates configuration with where it comes from (RFC 8342 section 7): it names the origin of a top-level
+    node; a default is told apart."""
 
     with_defaults: str = "explicit"
     hide: Callable[[DataNode], bool] | None = None
-    origin: bool = False
+    origin: Callable[[DataNode], str] | None = None
 
 
 class Kind(IntEnum):
@@ -134,7 +135,7 @@ class Printer:
         inherited = child.parent.module if child.parent is not None else ""
         namespace = "" if child.module == inherited and not top else self._namespace(child.module)
         if top and self.origin and child.config:
-            namespace += _annotation("intended")
+            namespace += _annotation(self.origin(child))
         is_usual = child.module != inherited or not top  # the start tag is the same wherever the entries are written
         is_kept = is_usual and isinstance(child, ListNode) and not self.tagged and not self.trim
         return Item(child, f"<{child.name}{namespace}>", is_kept, self.hide if self._hides_below(child) else None)
@@ -295,7 +296,9 @@ class Printer:
         if self.trim and (is_default or (isinstance(child, Leaf) and child.default == value)):
             return
         if is_default and (marks := self._marks(child)):
-            plain = self._qualified(item, value).replace(_annotation("intended"), "", 1)
+            plain = self._qualified(item, value)
+            if self.origin:
+                plain = plain.replace(_annotation(self.origin(child)), "", 1)
             add(f"<{child.name}{marks}{plain.removeprefix(f'<{child.name}')}")
             return
         text = item.remembered.get(value)

@@ -34,6 +34,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pyang --lint --lint-ensure-hyphenated-names --max-line-length 100 -p yang -p $(VENV)/share/yang/modules yang/*.yang
+	$(BIN)/pyang -p yang -p $(VENV)/share/yang/modules yang/ietf/*.yang
 
 bench: setup
 	$(BIN)/python -m bench $(BENCH)

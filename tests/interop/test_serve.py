@@ -267,14 +267,21 @@ async def test_nothing_but_the_netconf_subsystem(daemon: Daemon) -> None:
 
 # ===== recovery users and others =====
 
+OPERATORS = """
+<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm"><rule-list><name>operators</name><group>operators</group>
+<rule><name>all</name><path>/</path><action>permit</action></rule></rule-list></nacm>
+"""
 DAY1 = f'<contexts xmlns="{NS["ctx"]}"><day1-complete>%s</day1-complete></contexts>'
 
 
 async def test_only_a_recovery_user_takes_day1_complete_back(daemon: Daemon, tmp_path: Path) -> None:
     key = make_key(tmp_path / "alice")
-    daemon.settings = f'[users.alice]\nauthorized-keys = "{key}.pub"\n'
+    daemon.settings = f'[users.alice]\nauthorized-keys = "{key}.pub"\ngroups = ["operators"]\n'
     daemon.start()
     async with session(daemon, "alice", key) as alice, session(daemon) as admin:
+        assert "<error-tag>access-denied</error-tag>" in await alice.edit(DAY1 % "true")  # nobody permitted it yet
+        assert await admin.edit(OPERATORS) == "<ok/>"
+        await admin.do("<commit/>")
         assert await alice.edit(DAY1 % "true") == "<ok/>"
         await alice.do("<commit/>")
         assert await alice.edit(DAY1 % "false") == "<ok/>"

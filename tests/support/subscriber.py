@@ -9,7 +9,6 @@ from support.lab import Client
 SN = "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
 YP = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
 DS = "urn:ietf:params:xml:ns:yang:ietf-datastores"
-PATCH = "urn:ietf:params:xml:ns:yang:ietf-yang-patch"
 NOTIFICATION = "urn:ietf:params:xml:ns:netconf:notification:1.0"
 
 

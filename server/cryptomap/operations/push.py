@@ -295,7 +295,7 @@ class OnChange(Push):
         schema = self.server.schema
         reader = self.server.access.reader(self.session.user)
         changes = visible(schema, reader, diff(seen, content))
-        namespace = schema.namespace_of_module["ietf-yang-patch"]
+        namespace = schema.namespace_of_module[YP]  # a grouping has that of the module that uses it
         edits = Edits(schema, namespace, {"value": WriteOptions(hide=reader.hide)})
         return [edit for edit in edits.of(changes) if edit["operation"] not in self._excluded]
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from cryptomap.data.tree import Path, Value
 from cryptomap.operations import build
 from support.lab import BASE, Client, Lab, door, door_schema, errors
-from support.subscriber import DS, PATCH, YP, delete, establish, kill, modify, resync, subscribed, terminated, told
+from support.subscriber import DS, YP, delete, establish, kill, modify, resync, subscribed, terminated, told
 from support.timers import ManualTimers
 
 OpenLab = Callable[..., Awaitable[Lab]]
@@ -85,7 +85,7 @@ def edits(notification: str) -> list[tuple[str, str, str]]:
     found = re.findall(
         r"<edit><edit-id>\d+</edit-id><operation>(.*?)</operation><target>(.*?)</target>"
         r"(?:<point>.*?</point>)?(?:<where>.*?</where>)?"
-        rf'(?:<value xmlns="{PATCH}">(.*?)</value>)?</edit>',
+        rf'(?:<value xmlns="{YP}">(.*?)</value>)?</edit>',
         notification,
     )
     assert len(found) == notification.count("<edit>"), notification

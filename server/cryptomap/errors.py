@@ -54,7 +54,8 @@ class RpcError(Exception):
     """One ``rpc-error`` (RFC 6241 section 4.3 and appendix A).
 
     ``error_type`` is transport | rpc | protocol | application; ``info`` holds (name, text) pairs for ``error-info``,
-    where a name without ``{namespace}`` belongs to the NETCONF base namespace.
+    where a name without ``{namespace}`` belongs to the NETCONF base namespace. A text that is an instance path is given
+    as :class:`ErrorPath`.
     """
 
     tag: ClassVar[str] = "operation-failed"
@@ -66,7 +67,7 @@ class RpcError(Exception):
         error_type: str = "application",
         path: ErrorPath | None = None,
         app_tag: str | None = None,
-        info: Iterable[tuple[str, str]] = (),
+        info: Iterable[tuple[str, str | ErrorPath]] = (),
         severity: str = "error",
     ) -> None:
         super().__init__(message)

@@ -24,10 +24,8 @@ class Box:
 
     def edit(self, xml: str, default_operation: str = "merge") -> None:
         """Apply children of <config>; the prefix ``nc`` is bound to the NETCONF base namespace."""
-        text = f'<config xmlns="{NC}" xmlns:nc="{NC}"><x xmlns="{self.namespace}">{xml}</x></config>'
-        wrapped = etree.fromstring(text)
-        config = etree.Element(f"{{{NC}}}config")
-        config.extend(wrapped[0])
+        text = f'<nc:config xmlns:nc="{NC}" xmlns="{self.namespace}">{xml}</nc:config>'
+        config = etree.fromstring(text)
         self.candidate = edit(self.schema, self.candidate, config, default_operation=default_operation)
 
     def commit(self) -> list[RpcError]:

@@ -138,19 +138,24 @@ def _error(fault: RpcError, declaration: str) -> str:
 def _error_path(path: ErrorPath | None) -> str:
     if path is None:
         return ""
-    declared = "".join(f" xmlns:{prefix}={_quoted(namespace)}" for prefix, namespace in path.namespaces.items())
-    return f"<error-path{declared}>{_text(path.text)}</error-path>"
+    return f"<error-path{_prefixes_of(path)}>{_text(path.text)}</error-path>"
 
 
-def _error_info(info: Iterable[tuple[str, str]]) -> str:
+def _prefixes_of(path: ErrorPath) -> str:
+    return "".join(f" xmlns:{prefix}={_quoted(namespace)}" for prefix, namespace in path.namespaces.items())
+
+
+def _error_info(info: Iterable[tuple[str, str | ErrorPath]]) -> str:
     written = "".join(_info_element(name, text) for name, text in info)
     return f"<error-info>{written}</error-info>" if written else ""
 
 
-def _info_element(name: str, text: str) -> str:
+def _info_element(name: str, text: str | ErrorPath) -> str:
     namespace, _, local = name[1:].partition("}") if name.startswith("{") else ("", "", name)
     declared = f" xmlns={_quoted(namespace)}" if namespace else ""
-    return f"<{local}{declared}>{_text(text)}</{local}>"
+    if isinstance(text, ErrorPath):
+        declared += _prefixes_of(text)
+    return f"<{local}{declared}>{_text(str(text))}</{local}>"
 
 
 def read_errors(reply: etree._Element) -> tuple[RpcError, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cryptomap.data.path import text_of, to_xpath
 from cryptomap.data.tree import Path
 from cryptomap.data.validation.constraints import Constraint, Unique
@@ -11,7 +13,7 @@ from cryptomap.data.validation.references import Keys
 from cryptomap.data.validation.structure import Missing
 from cryptomap.data.xpath import Cursor
 from cryptomap.errors import DataMissing, ErrorPath, OperationFailed, RpcError, RpcErrors, UnknownElement
-from cryptomap.schema.nodes import DataNode, Leaf, LeafList, ListNode, Schema
+from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import LeafrefType
 
 __all__ = ["Violations", "path_at"]
@@ -67,7 +69,8 @@ class Violations:
         paths = [path_at(unique.node, keys) for keys in holders]
         names = " and ".join([text_of(path) for path in paths])
         message = f"{names} have the same value of {unique.text}, which must be unique"
-        info = [(f"{{{YANG}}}non-unique", str(self._path(path))) for path in paths]
+        leafs = [(*path, *way) for path in paths for way in _ways(unique)]
+        info = [(f"{{{YANG}}}non-unique", self._path(leaf)) for leaf in leafs]
         self._add(OperationFailed(message, app_tag="data-not-unique", path=self._path(paths[0]), info=info))
 
     def _missing_choice(self, fault: Missing) -> None:
@@ -91,6 +94,18 @@ class Violations:
     def _add(self, error: RpcError) -> None:
         if len(self._found) < self._bound:
             self._found.setdefault((str(error.path), error.message), error)
+
+
+def _ways(unique: Unique) -> Iterator[Path]:
+    """The way from an entry to each leaf of a unique statement."""
+    for slots in unique.paths:
+        node: DataNode = unique.node
+        way: list[tuple[DataNode, None]] = []
+        for slot in slots:
+            assert isinstance(node, InnerNode)
+            node = node.children[slot]
+            way.append((node, None))
+        yield tuple(way)
 
 
 def _referring(at: Cursor) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ import click
 from cryptomap.daemon import settings as files
 from cryptomap.daemon.commands import COMMANDS
 from cryptomap.daemon.settings import Settings, SettingsFault, User
+from cryptomap.transport.subsystem import DEFAULT_SOCKET, SubsystemFault, pass_through
 
 __all__ = ["main"]
 
@@ -126,6 +128,24 @@ def _with_options(
     users = {name: User(authorized_keys=path, recovery=True) for name, path in authorized_keys.items()}
     chosen = replace(settings.backend, name=backend or settings.backend.name)
     return replace(settings, server=server, backend=chosen, users={**settings.users, **users}, startup=startup)
+
+
+@main.command()
+@click.option(
+    "--socket",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_SOCKET,
+    show_default=True,
+    help="The server's subsystem-socket.",
+)
+def subsystem(path: Path) -> None:
+    """A session of the running server on standard input and output: the NETCONF subsystem of OpenSSH's sshd."""
+    try:
+        asyncio.run(pass_through(path))
+    except SubsystemFault as fault:
+        click.echo(f"cryptomapd: {fault}", err=True)
+        sys.exit(1)
 
 
 for _command in COMMANDS:

@@ -69,7 +69,8 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartFault or SettingsFault if it cannot begin."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(COLLECT_AFTER, 20, 100)
-    transports = Transports(settings, accounts_of(settings.users))
+    other_ways = settings.tls.client_ca is not None or settings.server.subsystem_socket is not None
+    transports = Transports(settings, accounts_of(settings.users, other_ways=other_ways))
     startup = startup_document(settings.startup)
     try:
         asyncio.run(_serve(settings, transports, startup))

@@ -22,11 +22,12 @@ STARTUP_ROOTS: Final = (f"{{{BASE}}}config", f"{{{BASE}}}data")
 """What holds the configuration in a file of ``--startup``: as edit-config takes it, or as get-config gives it."""
 
 
-def accounts_of(users: Mapping[str, User]) -> Accounts:
-    """Who may log in. Raises StartFault for a key file that cannot be read or used."""
+def accounts_of(users: Mapping[str, User], *, other_ways: bool = False) -> Accounts:
+    """Who may log in; ``other_ways``: not only with keys and passwords. Raises StartFault for a key file that cannot be
+    read or used."""
     keys = {name: (*user.keys, *_key_lines(name, user.authorized_keys)) for name, user in users.items()}
     hashes = {name: user.password_hash for name, user in users.items() if user.password_hash}
-    if not any(keys.values()) and not hashes:
+    if not any(keys.values()) and not hashes and not other_ways:
         log.warning("nobody can log in: name a user and its keys by --authorized-keys, or in the settings")
     try:
         return Accounts(keys, hashes)

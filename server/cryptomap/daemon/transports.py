@@ -6,8 +6,6 @@ All share one :class:`Service`, so the caps count the sessions of all of them to
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import Mapping
 
 import asyncssh
@@ -19,6 +17,7 @@ from cryptomap.transport.accounts import Accounts
 from cryptomap.transport.callhome import Call, CallHome, CallHomeState, Endpoint
 from cryptomap.transport.certificates import CertificateFault, CertToName
 from cryptomap.transport.gate import Limits
+from cryptomap.transport.reason import reason
 from cryptomap.transport.reconnect import Strategy
 from cryptomap.transport.service import Listener, OnPeer, Service
 from cryptomap.transport.ssh import SshListener
@@ -120,14 +119,7 @@ async def _listen(listener: SshListener | TlsListener, address: tuple[str, int],
     try:
         return await listener.start(*address)
     except OSError as fault:
-        raise StartFault(f"cannot listen on {text}: {_reason(fault)}") from fault
-
-
-def _reason(fault: OSError) -> str:
-    """In the system's words. asyncio puts its own around them, but not around those of a name look-up."""
-    if fault.errno is None or isinstance(fault, socket.gaierror):
-        return fault.strerror or str(fault)
-    return os.strerror(fault.errno)
+        raise StartFault(f"cannot listen on {text}: {reason(fault)}") from fault
 
 
 def _tls_files(settings: Settings) -> TlsFiles | None:

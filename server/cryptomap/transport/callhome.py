@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from cryptomap.transport.reason import reason
 from cryptomap.transport.reconnect import Schedule, Strategy
 
 __all__ = ["Call", "CallHome", "CallHomeState", "Endpoint", "EndpointState", "Phase", "open_tcp"]
@@ -172,7 +173,7 @@ class CallHome:
         except TimeoutError:
             return f"no answer within {self._strategy.max_wait:g} s"
         except OSError as error:
-            return error.strerror or str(error)
+            return reason(error)
         except Exception:
             _logger.exception("call home %s failed", self.state.name)
             return "internal error"

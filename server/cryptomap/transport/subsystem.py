@@ -21,6 +21,7 @@ from typing import Final
 
 from cryptomap.transport.accounts import Accounts
 from cryptomap.transport.peer import Peer
+from cryptomap.transport.reason import reason
 from cryptomap.transport.service import Service
 from cryptomap.transport.stdio import open_stdio
 from cryptomap.transport.stream import StreamChannel
@@ -69,10 +70,9 @@ class SubsystemListener:
             listening.bind(str(self._path))
             self._restrict()  # nobody can connect before it listens
             self._server = await loop.create_unix_server(lambda: _Session(self), sock=listening, backlog=_BACKLOG)
-        except (OSError, LookupError) as error:
+        except OSError as error:
             listening.close()
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise SubsystemFault(f"subsystem socket {self._path}: {reason or error}") from error
+            raise SubsystemFault(f"subsystem socket {self._path}: {reason(error)}") from error
 
     def close(self) -> None:
         """Accept nothing more."""
@@ -95,8 +95,15 @@ class SubsystemListener:
         if self._group is None:
             self._path.chmod(0o600)
             return
-        os.chown(self._path, -1, grp.getgrnam(self._group).gr_gid)
+        os.chown(self._path, -1, _group_id(self._group))
         self._path.chmod(0o660)
+
+
+def _group_id(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise OSError(None, f"there is no group {name}") from None
 
 
 def _clear(path: Path) -> None:
@@ -173,7 +180,7 @@ async def pass_through(path: Path, *, read_fd: int = 0, write_fd: int = 1) -> No
     try:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=_PIECE)
     except OSError as error:
-        raise SubsystemFault(f"no server at {path}: {error.strerror or error}") from error
+        raise SubsystemFault(f"no server at {path}: {reason(error)}") from error
     try:
         greeting = await reader.readline()
         if greeting != _OK:

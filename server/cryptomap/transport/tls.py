@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptomap.transport.accounts import Accounts
 from cryptomap.transport.certificates import CertToName, fingerprint, user_of
 from cryptomap.transport.peer import Peer
+from cryptomap.transport.reason import reason
 from cryptomap.transport.service import Service
 from cryptomap.transport.stream import StreamChannel, keep_alive
 
@@ -79,7 +80,7 @@ class TlsFiles:
                 raise TlsFault(f"{self.key}: anybody may read or write this private key; make it 0600 or 0640")
             context.load_cert_chain(self.certificate, self.key, password="")  # or OpenSSL asks the terminal
         except OSError as error:
-            raise TlsFault(f"{_culprit(error, self.certificate, self.key)}: {_reason(error)}") from error
+            raise TlsFault(f"{_culprit(error, self.certificate, self.key)}: {reason(error)}") from error
 
 
 def _load_trusted(context: ssl.SSLContext, path: Path) -> None:
@@ -87,7 +88,7 @@ def _load_trusted(context: ssl.SSLContext, path: Path) -> None:
         path.open("rb").close()  # says better than OpenSSL why a file cannot be read
         context.load_verify_locations(path)
     except OSError as error:
-        raise TlsFault(f"{path}: {_reason(error)}") from error
+        raise TlsFault(f"{path}: {reason(error)}") from error
 
 
 def _culprit(error: OSError, certificate: Path, key: Path) -> str:
@@ -97,12 +98,6 @@ def _culprit(error: OSError, certificate: Path, key: Path) -> str:
             continue
         return str(path)
     return str(error.filename or f"{certificate} with {key}")
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"OpenSSL says {error.reason or error}"
-    return error.strerror or str(error)
 
 
 class TlsListener:

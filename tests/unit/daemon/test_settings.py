@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptomap.daemon.settings import Settings, SettingsFault, load, parse_listen
+from cryptomap.daemon.settings import CallHome, CertToName, Settings, SettingsFault, Tls, load, parse_listen
 
 WHOLE = """
 [server]
@@ -32,6 +32,25 @@ vpp = true
 
 [policy]
 day1 = "enforce"
+
+[tls]
+listen = "[::]:6513"
+certificate = "server.pem"
+key = "server.key"
+client-ca = "clients.pem"
+
+[[tls.cert-to-name]]
+map-type = "specified"
+fingerprint = "04:AB"
+name = "alice"
+
+[[tls.cert-to-name]]
+map-type = "san-any"
+
+[call-home.nms]
+endpoints = ["192.0.2.10:4334", "[2001:db8::1]:4334"]
+start-with = "last-connected"
+back-off = 2
 
 [users.alice]
 keys = ["ssh-ed25519 AAAA alice"]
@@ -62,6 +81,17 @@ def test_the_whole_file(tmp_path: Path) -> None:
         True,
     )
     assert settings.policy.day1 == "enforce"
+    assert settings.tls == Tls(
+        "[::]:6513",
+        tmp_path / "server.pem",
+        tmp_path / "server.key",
+        tmp_path / "clients.pem",
+        cert_to_name=(CertToName("specified", "04:AB", "alice"), CertToName("san-any")),
+    )
+    endpoints = ("192.0.2.10:4334", "[2001:db8::1]:4334")
+    assert settings.call_home == {
+        "nms": CallHome(endpoints=endpoints, start_with="last-connected", back_off=2.0),
+    }
     assert settings.users["alice"].keys == ("ssh-ed25519 AAAA alice",)
     assert settings.users["root"].recovery
     assert settings.users["root"].authorized_keys == tmp_path / "root.keys"
@@ -75,6 +105,14 @@ FAULTS = [
     ("[limits]\nsessions = true\n", "sessions has a value of the wrong type: True"),
     ("[platform]\nrole = 'boss'\n", "platform.role is 'boss', which is none of user-plane, control-plane"),
     ("[users.eve]\nadmin = true\n", "users.eve unknown key 'admin'"),
+    ("call-home = 3\n", "call-home must be a table"),
+    ("[call-home]\nnms = 3\n", "call-home.nms must be a table"),
+    ("[call-home.nms]\nendpoint = []\n", "call-home.nms unknown key 'endpoint'; did you mean 'endpoints'?"),
+    ("[call-home.nms]\ntransport = 'http'\n", "call-home.nms.transport is 'http', which is none of ssh, tls"),
+    ("[call-home.nms]\nstart-with = 'x'\n", "start-with is 'x', which is none of first-listed, last-connected"),
+    ("[call-home.nms]\nmax-attempts = 0\n", "call-home.nms.max-attempts must be 1 or more"),
+    ("[call-home.nms]\nback-off = 0\n", "call-home.nms.back-off must be 0.1 or more"),
+    ("[[tls.cert-to-name]]\nmap = 'x'\n", "cert-to-name unknown key 'map'"),
     ("users = 3\n", "users must be a table"),
     ("backend = 3\n", "backend must be a table"),
     ("server = 3\n", "server must be a table"),

@@ -14,12 +14,12 @@ from cryptomap.data.tree import AnyValue, Node, Path
 from cryptomap.data.view import View, materialize
 from cryptomap.data.xml import WriteOptions
 from cryptomap.datastore.transaction import Origin
-from cryptomap.errors import InvalidValue, OperationNotSupported
+from cryptomap.errors import InvalidValue
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.build import Plain, build
 from cryptomap.operations.nmda import datastore_name, view_of
 from cryptomap.operations.patch import Edits
-from cryptomap.operations.sift import state_hidden
+from cryptomap.operations.sift import origin_of, state_hidden
 from cryptomap.schema import xpath
 
 if TYPE_CHECKING:
@@ -46,9 +46,6 @@ def handlers(server: Server) -> Mapping[str, Handler]:
 
 
 def _compare(server: Server, given: Node, user: str) -> Plain:
-    if given["report-origin"] is not None:
-        info = [("bad-element", "report-origin")]
-        raise OperationNotSupported("differences are told without origins: get-data has them", info=info)
     source, target = (_side(server, given, name, user) for name in ("source", "target"))
     if source.root is None and target.root is None:
         return {"no-matches": True}
@@ -75,7 +72,8 @@ def _side(server: Server, given: Node, leaf: str, user: str) -> _Side:
     hide = state_hidden(reader.hide) if is_config_only else reader.hide
     view = view_of(server, name, reader, hide, defaults=False)
     root = _filtered(server, view, given)
-    return _Side(None if root is None else materialize(root), WriteOptions(hide=hide))
+    origin = origin_of if name == _OPERATIONAL and given["report-origin"] is not None else None
+    return _Side(None if root is None else materialize(root), WriteOptions(hide=hide, origin=origin))
 
 
 def _filtered(server: Server, view: View, given: Node) -> Node | None:

@@ -99,6 +99,16 @@ async def test_section_4_all_compares_state_too(start: OpenLab) -> None:
     assert edit(1, "create", "/doors:doors/door=back/opened", opened).partition("</edit-id>")[2] in reply
 
 
+async def test_section_4_origins(lab: Lab) -> None:
+    alice = await with_doors(lab)
+    await alice.edit('<door nc:operation="delete"><name>back</name></door>')
+    origin = ' xmlns:or="urn:ietf:params:xml:ns:yang:ietf-origin" or:origin="or:intended"'
+    back = own(door("back")).replace('"urn:doors"', f'"urn:doors"{origin}')
+    wanted = PATCH.format(edit(1, "create", "/doors:doors/door=back", back))
+    assert await alice.rpc(compare("<report-origin/>", source="candidate", target="operational")) == wanted
+    assert origin not in await alice.rpc(compare(source="candidate", target="operational"))
+
+
 async def test_section_4_values_of_leaf_lists(lab: Lab) -> None:
     alice = await lab.connect()
     parts = '<config xmlns:nc="{}"><parts xmlns="urn:doors">{}</parts></config>'

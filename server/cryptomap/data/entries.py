@@ -158,7 +158,9 @@ def _shared_ends(old: Sequence[object], new: Sequence[object]) -> tuple[int, int
     return start, min(end, shorter - start)
 
 
-def _entries_of_chunks(chunks: tuple[Chunk, ...]) -> tuple[list[Key], list[Node]]:
+def _entries_of_chunks(chunks: tuple[Chunk, ...]) -> tuple[Sequence[Key], Sequence[Node]]:
+    if len(chunks) == 1:
+        return chunks[0].keys, chunks[0].nodes
     return [key for chunk in chunks for key in chunk.keys], [node for chunk in chunks for node in chunk.nodes]
 
 

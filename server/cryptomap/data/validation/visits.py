@@ -107,6 +107,7 @@ class Plans:
     _uptakes: dict[InnerNode, Uptake] = field(default_factory=dict)
     _reaches: dict[DataNode, Reach] = field(default_factory=dict)
     _leafs: dict[DataNode, LeafVisit] = field(default_factory=dict)
+    _inner: dict[DataNode, InnerVisit] = field(default_factory=dict)
 
     # ===== visits =====
 
@@ -148,10 +149,13 @@ class Plans:
 
     def inner_visit(self, node: Container | ListNode) -> InnerVisit:
         """The same for a container or list, as seen from its parent."""
-        guards = tuple([when for when in self.plan.nodes[node].whens if when.context is not node])
-        inside = self.visit_of(node)
-        implied = self.plan.nodes[node].implied and inside.acts_on_nothing
-        return InnerVisit(node, node.slot, guards, inside, implied, in_choice(node))
+        found = self._inner.get(node)
+        if found is None:
+            guards = tuple([when for when in self.plan.nodes[node].whens if when.context is not node])
+            inside = self.visit_of(node)
+            implied = self.plan.nodes[node].implied and inside.acts_on_nothing
+            found = self._inner[node] = InnerVisit(node, node.slot, guards, inside, implied, in_choice(node))
+        return found
 
     # ===== uptakes =====
 

@@ -11,9 +11,11 @@ __all__ = ["close_session", "kill_session"]
 
 
 async def close_session(call: Call) -> Reply:
-    """The session ends when the reply has been sent; requests that follow it are not performed."""
+    """The session ends when the reply has been sent; requests that follow it are not performed. What it held is free
+    when the reply comes, so that another session may lock at once."""
     Parameters(call.element)
     call.session.is_closing = True
+    await call.server.writer.run(call.server.datastores.close_session, call.session.id)
     return None
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from cryptomap.operations.sessions import Ended, Session
 from support.lab import Error, Lab, door, errors, tags
 
 
@@ -77,6 +80,26 @@ async def test_close_session(lab: Lab) -> None:
     assert await alice.closed() == "closed"
     assert await bob.rpc(lock("running")) == "<ok/>"
     assert lab.server.sessions.statistics.dropped_sessions == 0
+
+
+async def test_the_locks_of_a_session_are_free_when_its_close_is_answered(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a moment later: the very next request of another session gets them."""
+    alice, bob = await lab.connect(), await lab.connect("bob")
+    goes_on, close_session = asyncio.Event(), lab.server.close_session
+
+    async def late(session: Session, ended: Ended) -> None:
+        await goes_on.wait()
+        await close_session(session, ended)
+
+    monkeypatch.setattr(lab.server, "close_session", late)
+    for target in ("candidate", "running"):
+        assert await alice.rpc(lock(target)) == "<ok/>"
+    assert await alice.rpc("<close-session/>") == "<ok/>"
+    for target in ("candidate", "running"):
+        assert await bob.rpc(lock(target)) == "<ok/>"
+    goes_on.set()
 
 
 async def test_what_follows_close_session_is_not_performed(lab: Lab) -> None:

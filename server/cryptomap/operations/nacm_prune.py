@@ -80,10 +80,26 @@ class Pruner:
         named = self._names(child)
         if named is None or not isinstance(stored, SortedEntries):
             return self._scanned(child, stored, path)
-        changes = {key: self._entry(child, key, entry, path) for key in named if (entry := stored.get(key)) is not None}
-        if self._may(path, child, OTHER_KEY):
+        found = ((key, stored.get(key)) for key in named)
+        changes = {key: self._entry(child, key, entry, path) for key, entry in found if entry is not None}
+        if not self._may(path, child, OTHER_KEY):
+            return entries_like(stored, {key: entry for key, entry in changes.items() if entry is not None})
+        if self._is_whole(child, (*path, (child, OTHER_KEY))):
             return stored.replace(changes)
-        return entries_like(stored, {key: entry for key, entry in changes.items() if entry is not None})
+        return self._scanned(child, stored, path)
+
+    def _is_whole(self, inner: InnerNode, path: Path) -> bool:
+        """Whether nothing is to be taken from entries that no rule names: a rule may permit for one entry what a mark
+        or a default denies for all others."""
+        for child in inner.children:
+            if not self._policy.is_conditional(child) or (isinstance(child, Leaf) and child.is_key):
+                continue
+            key = OTHER_KEY if isinstance(child, ListNode | LeafList) else None
+            if not self._may(path, child, key):
+                return False
+            if isinstance(child, InnerNode) and not self._is_whole(child, (*path, (child, key))):
+                return False
+        return True
 
     def _scanned(self, child: ListNode, entries: StoredEntries, path: Path) -> Value | None:
         left = {key: kept for key, entry in entries.items() if (kept := self._entry(child, key, entry, path))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -33,6 +33,8 @@ doors = st.dictionaries(st.sampled_from(NAMES), st.sets(st.sampled_from(LEAFS)))
 
 
 @given(rules, doors, st.sampled_from(["permit", "deny"]))
+@example([("permit", PATHS[0], "*")], {"a": set(), "b": {"<code>1</code>"}}, "permit")  # a mark for all others
+@example([("deny", PATHS[0], "*"), ("permit", PATHS[0], "*")], {"a": set()}, "permit")  # nothing is left inside
 @settings(max_examples=150, deadline=None)
 def test_what_is_pruned_is_what_is_denied(
     listed: list[tuple[str, str, str]], content: dict[str, set[str]], default: str

@@ -145,7 +145,7 @@ class Run:
             if value is not None:
                 indexing(leaf, value, keys)  # type: ignore[arg-type]  # a leaf's value is a text
         for slot, leaf_list in uptake.leaf_lists:
-            for item in values_in(slots[slot]):
+            for item in slots[slot] or ():  # type: ignore[union-attr]  # a leaf-list's value is a tuple
                 indexing(leaf_list, item, (*keys, item))
         for unique in uptake.uniques:
             self._uniques[unique, keys] = None
@@ -154,8 +154,10 @@ class Run:
             if value is not None:
                 self.take_up(below, value, keys, indexing)  # type: ignore[arg-type]
         for slot, below in uptake.lists:
-            for key, entry in entries_in(slots[slot]):
-                self.take_up(below, entry, (*keys, key), indexing)
+            value = slots[slot]
+            if value is not None:
+                for key, entry in value.items():  # type: ignore[union-attr]  # a list's value is its entries
+                    self.take_up(below, entry, (*keys, key), indexing)
 
     # ----- events -----
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cryptomap.data.tree import Node, Value
 from cryptomap.data.validation.constraints import Constraint, Unique
 from cryptomap.data.validation.dependencies import chain_of, key_count
-from cryptomap.data.validation.instances import Instance, entries_in
+from cryptomap.data.validation.instances import Instance
 from cryptomap.data.validation.leafrefs import Holders, IndexedEnv
 from cryptomap.data.validation.references import Keys
 from cryptomap.data.validation.structure import missing
@@ -152,7 +152,10 @@ class Evaluation:
         if parent is None:
             return
         if not isinstance(node, (Container, ListNode)):
-            self._leaf(parent, self._plans.leaf_visit(node), values)  # type: ignore[arg-type]
+            leaf = self._plans.leaf_visit(node)  # type: ignore[arg-type]  # no other kind of node is left
+            value = values or self.env.value(parent, node)
+            if value is not None and leaf.constraints:
+                self._leaf(parent, leaf, value)
             return
         item = self._plans.inner_visit(node)
         assert isinstance(parent.value, Node)
@@ -181,8 +184,13 @@ class Evaluation:
                 self._violations.constraint(must, at)
         self._counters.constraints += len(visit.musts)
         for leaf in visit.leafs:
-            if slots[leaf.slot] is not None or leaf.default is not None or leaf.conditional:
-                self._leaf(at, leaf, None)
+            value = slots[leaf.slot]
+            if value is None:
+                value = leaf.default
+                if value is None and leaf.conditional:
+                    value = env.value(at, leaf.node)
+            if value is not None:
+                self._leaf(at, leaf, value)
         for item in visit.inner:
             value = slots[item.slot]
             if value is None:
@@ -192,28 +200,19 @@ class Evaluation:
                 self._container(at, item, value)
             elif self._guarded(at, item):
                 schema, inside = item.node, item.inside
-                for key, entry in entries_in(value):
+                for key, entry in value.items():  # type: ignore[union-attr]  # nothing else is left
                     self._visit(Cursor(at, schema, entry, key), inside)
 
-    def _leaf(self, at: Cursor, leaf: LeafVisit, values: tuple[str, ...] | None) -> None:
-        env, counters = self.env, self._counters
-        value: Value | None = values or at.value.slots[leaf.slot]  # type: ignore[union-attr]
-        if value is None:
-            value = leaf.default
-            if value is None:
-                value = env.value(at, leaf.node) if leaf.conditional else None
-                if value is None:
-                    return
+    def _leaf(self, at: Cursor, leaf: LeafVisit, value: Value) -> None:
+        """A leaf, or each value of a leaf-list."""
+        env = self.env
         for item in value if value.__class__ is tuple else (value,):
-            for when in leaf.whens:
-                counters.constraints += 1
-                if not when.holds(env, at, item):
-                    self._violations.constraint(when, self._cursor_of(at, leaf, item))
-                    return
-            for check in leaf.checks:
-                counters.constraints += 1
-                if not check.holds(env, at, item):
-                    self._violations.constraint(check, self._cursor_of(at, leaf, item))
+            self._counters.constraints += len(leaf.constraints)
+            for constraint in leaf.constraints:
+                if not constraint.holds(env, at, item):
+                    self._violations.constraint(constraint, self._cursor_of(at, leaf, item))
+                    if constraint.kind == "when":
+                        return
 
     @staticmethod
     def _cursor_of(at: Cursor, leaf: LeafVisit, value: Value) -> Cursor:

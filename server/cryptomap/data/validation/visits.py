@@ -22,13 +22,12 @@ __all__ = ["InnerVisit", "LeafVisit", "Plans", "Reach", "Uptake", "Visit", "plan
 
 @dataclass(eq=False, slots=True)
 class LeafVisit:
-    """Checks of a leaf, leaf-list or anydata. ``default`` is its value where nothing is set, if that depends on
-    nothing; ``conditional``: a default may be in use, ask the accessible tree."""
+    """The constraints of a leaf, leaf-list or anydata, whens first. ``default`` is its value where nothing is set, if
+    that depends on nothing; ``conditional``: a default may be in use, ask the accessible tree."""
 
     node: Leaf | LeafList | Any_
     slot: int
-    whens: tuple[Constraint, ...]
-    checks: tuple[Constraint, ...]
+    constraints: tuple[Constraint, ...]
     default: str | None
     conditional: bool
 
@@ -123,7 +122,7 @@ class Plans:
             found = self._visits[node] = Visit(
                 whens,
                 tuple(own.musts),
-                tuple([leaf for leaf in leafs if leaf.whens or leaf.checks]),
+                tuple([leaf for leaf in leafs if leaf.constraints]),
                 tuple([item for item in inner if item.guards or not item.inside.is_idle]),
                 complete,
             )
@@ -140,8 +139,7 @@ class Plans:
             found = self._leafs[node] = LeafVisit(
                 node,
                 node.slot,
-                tuple(own.whens),
-                checks,
+                (*own.whens, *checks),
                 node.default if plain and isinstance(node, Leaf) else None,
                 has_default and not plain,
             )

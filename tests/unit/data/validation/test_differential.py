@@ -16,19 +16,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import sysconfig
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path as File
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lxml import etree
 
-from cryptomap.data.edit import edit
 from cryptomap.data.path import find, parse_instance_identifier
 from cryptomap.data.tree import Node, Path, SortedEntries, UserEntries
 from cryptomap.data.validation import Snapshot, empty_snapshot, snapshot_of, validate
@@ -36,29 +30,11 @@ from cryptomap.data.validation.constraints import plan_of
 from cryptomap.data.xml import write
 from cryptomap.data.xpath import Cursor, Env
 from cryptomap.errors import RpcErrors
-from cryptomap.schema.modules import load, own_module_names
 from cryptomap.schema.nodes import Container, Schema
-from cryptomap.schema.sources import own_directory
-from support.random_edits import EditMaker
-from support.yanglint import Yanglint, need_yanglint
+from support.worlds import SETS, Script, World, make_world, scripts
+from support.yanglint import need_yanglint
 
-MODULES = File(__file__).parent / "modules"
-FEATURES = {"kinds": {"kinds-base": ["wings"]}}
-DUCK = "/kinds-base:zoo/kinds-base:cage[kinds-base:kind='kinds-base:duck'][kinds-base:number='0']"
-GOOSE = "/kinds-base:zoo/kinds-base:cage[kinds-base:kind='kinds-more:goose'][kinds-base:number='1']"
-INSTANCES = [DUCK, GOOSE, *[f"{DUCK}/kinds-base:{leaf}" for leaf in ("number", "food", "much", "guest")]]
 EXAMPLES = int(os.environ.get("CRYPTOMAP_FUZZ_EXAMPLES", "500"))
-SETS = [*sorted(path.name for path in MODULES.iterdir()), "product"]
-
-
-@dataclass
-class World:
-    """A schema, edits of it, a configuration to start from, and the other judge (``None`` where it is missing)."""
-
-    schema: Schema
-    maker: EditMaker
-    libyang: Yanglint | None
-    start: str = "<config xmlns='urn:ietf:params:xml:ns:netconf:base:1.0'/>"
 
 
 # ===== our judges =====
@@ -170,32 +146,16 @@ def judge(world: World, candidate: Node, base: Snapshot) -> Snapshot | None:
     return incremental if isinstance(incremental, Snapshot) else None
 
 
-# ===== sequences of edits =====
+# ===== commits =====
 
 
-@st.composite
-def edits(draw: st.DrawFn, world: World) -> list[tuple[str, bool]]:
-    """(an edit-config, whether a candidate that is refused afterwards is kept to be edited on)."""
-
-    def choose(options: Sequence[Any]) -> Any:
-        return options[draw(st.integers(0, len(options) - 1))]
-
-    count = draw(st.integers(1, 10))
-    return [(etree.tostring(world.maker.edit(choose), encoding="unicode"), draw(st.booleans())) for _ in range(count)]
-
-
-def play(world: World, documents: Sequence[tuple[str, bool]]) -> tuple[int, int]:
+def play(world: World, script: Script) -> tuple[int, int]:
     """Commit one edit after the other; (accepted, refused)."""
     running = empty_snapshot(world.schema)
     candidate = running.root
-    if documents and documents[0][1]:
-        documents = [(world.start, False), *documents]
     accepted = refused = 0
-    for text, keep in documents:
-        try:
-            candidate = edit(world.schema, candidate, etree.fromstring(text))
-        except RpcErrors:
-            continue  # an anchor that is not there
+    for text, keep in world.documents(script):
+        candidate = world.edited(candidate, text)
         if candidate is running.root:
             continue
         snapshot = judge(world, candidate, running)
@@ -206,44 +166,6 @@ def play(world: World, documents: Sequence[tuple[str, bool]]) -> tuple[int, int]
             candidate = candidate if keep else running.root
             refused += 1
     return accepted, refused
-
-
-def yanglint(modules: Sequence[File], search: Sequence[File], features: Sequence[str] = ()) -> Yanglint | None:
-    return Yanglint(modules, search, features) if shutil.which("yanglint") else None
-
-
-PRODUCT_SKIPS = {
-    "allow-cert-enc-cert-hash-url", "allow-custom-fqdn-idr", "authentication", "blacklist", "ca-certificate",
-    "ca-crl", "certificate", "ddos", "description", "dh-exponential-reuse-group", "fragmentation", "keepalive",
-    "lifetime-kilobytes", "lifetime-sequence-number", "max-childsa", "max-retransmissions", "natt", "notify-payload",
-    "ocsp", "remote-secret-list", "retransmission-exponential", "retransmission-timeout", "session-key",
-    "setup-timer", "tsi", "tsr", "whitelist",
-}  # fmt: skip
-"""Nodes that no constraint looks at."""
-
-
-def product_world() -> World:
-    """Our own modules: small IPsec configurations, and edits of what constraints are about."""
-    schema = load(own_module_names())
-    maker = EditMaker(schema, skip=frozenset(PRODUCT_SKIPS), tops=frozenset({"contexts", "qos"}))
-    standard = File(sysconfig.get_path("data"), "share/yang/modules/ietf")
-    libyang = yanglint(sorted(own_directory().glob("*.yang")), [own_directory(), standard])
-    return World(schema, maker, libyang, (MODULES.parent / "product.xml").read_text())
-
-
-def make_world(name: str) -> World:
-    if name == "product":
-        return product_world()
-    directory = MODULES / name
-    features = FEATURES.get(name)
-    schema = load([], [directory], features)
-    on = [f"{module}:{name}" for module, names in (features or {}).items() for name in names]
-    modules = [path for path in sorted(directory.iterdir()) if path.read_text().startswith("module")]
-    world = World(schema, EditMaker(schema, instances=INSTANCES), yanglint(modules, [directory], on))
-    start = directory / "start.xml"
-    if start.exists():
-        world.start = start.read_text()
-    return world
 
 
 @pytest.fixture(scope="module", params=SETS)
@@ -259,7 +181,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 )
 @given(data=st.data())
 def test_judges_agree(world: World, data: st.DataObject) -> None:
-    play(world, data.draw(edits(world)))
+    play(world, data.draw(scripts(world)))
 
 
 def test_the_other_judge_is_there() -> None:

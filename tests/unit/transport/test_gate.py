@@ -24,3 +24,10 @@ def test_sessions_in_total_of_a_user_and_from_an_address():
     assert "4 sessions in total" in (gate.enter_session("bob", "c") or "")
     gate.leave_session("fred", "a")
     assert gate.enter_session("fred", "b") is None
+
+
+def test_no_limit_and_no_address():
+    gate = Gate(Limits(sessions=0, sessions_per_user=0, sessions_per_address=1))
+    assert [gate.enter_session("fred", "") for _ in range(3)] == [None] * 3
+    assert gate.enter_session("fred", "a") is None
+    assert "1 sessions from a" in (gate.enter_session("fred", "a") or "")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+import asyncssh
 import pytest
 
-from cryptomap.transport import HostKeyFault, load_host_key
+from cryptomap.transport.hostkey import HostKeyFault, load_host_key, read_host_key
 
 
 def test_made_on_first_start_and_kept(tmp_path):
@@ -40,3 +41,13 @@ def test_a_directory_that_is_a_file_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(HostKeyFault, match="file"):
         load_host_key(tmp_path / "file" / "ssh")
+
+
+def test_a_key_of_the_operator_may_be_of_any_type(tmp_path):
+    key = asyncssh.generate_private_key("ecdsa-sha2-nistp256")
+    path = tmp_path / "ours"
+    path.touch(mode=0o600)
+    key.write_private_key(str(path))
+    assert read_host_key(path) == key
+    with pytest.raises(HostKeyFault, match="missing: No such file"):
+        read_host_key(tmp_path / "missing")

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from itertools import repeat
 from typing import TypeAlias, Union
 
 from cryptomap.data.entries import (
@@ -143,7 +144,7 @@ class Node:
 
     @property
     def is_empty(self) -> bool:
-        return not any(value is not None for value in self.slots)
+        return not any(map(operator.is_not, self.slots, repeat(None)))
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from operator import itemgetter
-from typing import Any, Protocol, cast
+from itertools import repeat
+from operator import is_not, itemgetter
+from typing import Any, Protocol, TypeGuard, cast
 
 from lxml import etree
 
-from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, Value, entries_of
+from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, Value, entries_of, key_from_text
 from cryptomap.data.xml.faults import Faults, local_name, names_at
 from cryptomap.errors import (
     BadElement,
@@ -25,7 +26,7 @@ from cryptomap.errors import (
     UnknownNamespace,
 )
 from cryptomap.schema.nodes import Any_, Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
-from cryptomap.schema.types import TypeFault
+from cryptomap.schema.types import StringType, TypeFault
 
 __all__ = ["Reader", "Sealer", "has_attributes", "read_config", "read_inner"]
 
@@ -92,57 +93,102 @@ def _refuse_attributes(faults: Faults, element: etree._Element) -> None:
             faults.add(UnknownAttribute, f"attribute '{attribute}' is not expected here", found, info=info)
 
 
-class _Plan:
-    """How to read the children of one inner node, by tag. ``leafs`` are those of the usual kind: slot, what is known of
-    texts seen before, and what makes a value of any other. ``inner`` are containers and lists: slot and plan. ``many``
-    are the lists and leaf-lists. ``choices``: how to get all slots of a choice, and how many of them are empty while
-    at most one is in use."""
-
-    __slots__ = ("choices", "empty", "inner", "is_presence", "key", "leafs", "many", "schema")
-
-    def __init__(self, schema: InnerNode, config_only: bool) -> None:
-        self.schema = schema
-        self.empty = (None,) * len(schema.children)
-        self.leafs: dict[str, tuple[int, Callable[[str | None], str | None], Callable[[str], str]]] = {}
-        self.inner: dict[str, tuple[int, _Plan]] = {}
-        for child in schema.children:
-            if config_only and not child.config:
-                continue
-            if isinstance(child, Leaf) and not (child.secret or child.type.qualified):
-                kind = child.type.plain()
-                self.leafs[child.tag] = child.slot, kind.known, kind.parse
-            elif isinstance(child, InnerNode):
-                self.inner[child.tag] = child.slot, _Plan(child, config_only)
-        self.many = [child for child in schema.children if isinstance(child, ListNode | LeafList)]
-        slots = [tuple(slot for case in choice.cases for slot in case.all_slots()) for choice in schema.choices]
-        self.choices = [(itemgetter(*some), len(some) - 1) for some in slots if len(some) > 1]
-        self.is_presence = isinstance(schema, Container) and schema.presence
-        self.key = _key_reader(schema) if isinstance(schema, ListNode) else None
+Read = Callable[["Reader", etree._Element], Node]
+"""Makes the node of the children of an element."""
 
 
-@lru_cache(maxsize=1024)
-def _plan(schema: InnerNode, config_only: bool) -> _Plan:
-    return _Plan(schema, config_only)
+@lru_cache(maxsize=4096)
+def _compiled(schema: InnerNode, config_only: bool) -> Read:
+    """How to read the children of one inner node. The names of its children are turned into slots here, once."""
+    empty = (None,) * len(schema.children)
+    leafs = {leaf.tag: _leaf_plan(leaf) for leaf in schema.children if _is_plain(leaf, config_only)}
+    inner = {
+        child.tag: _inner_plan(child, config_only)
+        for child in schema.children
+        if isinstance(child, InnerNode) and (child.config or not config_only)
+    }
+    many = [child for child in schema.children if isinstance(child, ListNode | LeafList)]
+    choices = _choice_slots(schema)
+
+    def read(reader: Reader, element: etree._Element) -> Node:
+        slots: Slots = list(empty)
+        text = element.text
+        if text is not None and not text.isspace():
+            reader.mixed(element)
+        for child in element:
+            tag = child.tag
+            leaf = leafs.get(tag)
+            if leaf is not None and slots[leaf[0]] is None and not len(child):
+                slot, known, parse = leaf
+                text = child.text
+                value = known(text)
+                if value is None:
+                    try:
+                        value = parse(text or "")
+                    except TypeFault:
+                        value = reader.text_value(cast(Leaf, schema.by_tag[tag]), child)
+                slots[slot] = value
+            elif (found := inner.get(tag)) is not None:
+                slot, below, read_inner, nothing, key_slot = found
+                node = read_inner(reader, child)
+                if key_slot is None:  # a container
+                    if slots[slot] is not None:
+                        reader.twice(below, child)
+                    elif node.slots != nothing:
+                        slots[slot] = node
+                else:
+                    entries = slots[slot]
+                    if entries is None:
+                        entries = slots[slot] = {}
+                    key = node.slots[key_slot] if key_slot >= 0 else None
+                    if key is None or key in entries:
+                        reader.add_entry(cast(ListNode, below), child, node, entries)
+                    else:
+                        entries[key] = node
+            else:
+                reader.other(schema, slots, child)
+            text = child.tail
+            if text is not None and not text.isspace():
+                reader.mixed(element)
+        for items in many:
+            if slots[items.slot] is not None:
+                slots[items.slot] = _settled(items, slots[items.slot])
+        if choices and len(element) > 1:
+            for get in choices:
+                if sum(map(is_not, get(slots), repeat(None))) > 1:
+                    reader.check_cases(schema, element, [at for at, value in enumerate(slots) if value is not None])
+                    break
+        return Node(schema, tuple(slots))
+
+    return read
 
 
-def _key_reader(schema: ListNode) -> Callable[[Node], Key | None] | None:
-    """What makes the key of an entry, ``None`` while one of its leafs is missing. A list of state may have no keys."""
-    leafs = [(leaf.slot, leaf.type.sort_key) for leaf in schema.keys]
+def _is_plain(child: DataNode, config_only: bool) -> TypeGuard[Leaf]:
+    """Whether it is the usual kind of leaf."""
+    return isinstance(child, Leaf) and not (child.secret or child.type.qualified) and (child.config or not config_only)
 
-    def key_of(entry: Node) -> Key | None:
-        values = [entry.slots[slot] for slot, _ in leafs]
-        if None in values:
-            return None
-        return tuple([sort_key(cast(str, value)) for value, (_, sort_key) in zip(values, leafs, strict=True)])
 
-    def single_key_of(entry: Node) -> Key | None:
-        value = entry.slots[slot]
-        return None if value is None else sort_key(cast(str, value))
+def _leaf_plan(leaf: Leaf) -> tuple[int, Callable[[str | None], str | None], Callable[[str], str]]:
+    """Slot, what is known of texts seen before, and what makes a value of any other."""
+    kind = leaf.type.plain()
+    return leaf.slot, kind.known, kind.parse
 
-    if len(leafs) == 1:
-        ((slot, sort_key),) = leafs
-        return single_key_of
-    return key_of if leafs else None
+
+def _inner_plan(child: InnerNode, config_only: bool) -> tuple[int, InnerNode, Read, tuple[None, ...], int | None]:
+    """Slot, node, how to read it, the slots that mean it is not there, and of a list the slot of its key, if that is
+    one text, else -1."""
+    read = _compiled(child, config_only)
+    if not isinstance(child, ListNode):
+        is_presence = isinstance(child, Container) and child.presence
+        return child.slot, child, read, () if is_presence else (None,) * len(child.children), None
+    is_text = len(child.keys) == 1 and isinstance(child.keys[0].type.plain(), StringType)
+    return child.slot, child, read, (), child.keys[0].slot if is_text else -1
+
+
+def _choice_slots(schema: InnerNode) -> list[Callable[[Slots], tuple[Any, ...]]]:
+    """Per choice with more than one slot: how to get them all."""
+    slots = [tuple(slot for case in choice.cases for slot in case.all_slots()) for choice in schema.choices]
+    return [itemgetter(*some) for some in slots if len(some) > 1]
 
 
 class Reader:
@@ -167,7 +213,7 @@ class Reader:
 
     def node(self, schema: InnerNode, element: etree._Element) -> Node:
         """The node that the children of the element make. It may be empty."""
-        return self._node(_plan(schema, self.config_only), element)
+        return _compiled(schema, self.config_only)(self, element)
 
     def container(self, schema: Container, element: etree._Element) -> Node | None:
         """The same for a container; ``None`` for a non-presence container without content."""
@@ -176,7 +222,16 @@ class Reader:
 
     def entry(self, schema: ListNode, element: etree._Element) -> tuple[Key, Node] | None:
         """A list entry and its key; ``None`` (and a fault) if a key is missing or bad."""
-        return self._entry(_plan(schema, self.config_only), element)
+        node = self.node(schema, element)
+        key = self._key(schema, element, node)
+        return None if key is None else (key, node)
+
+    def _key(self, schema: ListNode, element: etree._Element, node: Node) -> Key | None:
+        values = [node.slots[leaf.slot] for leaf in schema.keys]
+        if None in values:
+            self.missing_keys(schema, element)
+            return None
+        return key_from_text(schema, cast("tuple[str, ...]", tuple(values)))
 
     def missing_keys(self, schema: ListNode, element: etree._Element) -> None:
         for leaf in schema.keys:
@@ -184,56 +239,7 @@ class Reader:
                 message = f"an entry of list {schema.name} needs its key {leaf.name}"
                 self.faults.add(MissingElement, message, element, info=(("bad-element", leaf.name),))
 
-    def _node(self, plan: _Plan, element: etree._Element) -> Node:
-        slots: Slots = list(plan.empty)
-        leafs, inner = plan.leafs, plan.inner
-        text = element.text
-        if text is not None and not text.isspace():
-            self.mixed(element)
-        for child in element:
-            tag = child.tag
-            leaf = leafs.get(tag)
-            if leaf is not None and slots[leaf[0]] is None and not len(child):
-                slot, known, parse = leaf
-                text = child.text
-                value = known(text)
-                if value is None:
-                    try:
-                        value = parse(text or "")
-                    except TypeFault:
-                        value = self.text_value(cast(Leaf, plan.schema.by_tag[tag]), child)
-                slots[slot] = value
-            elif (found := inner.get(tag)) is not None:
-                self._inner(found[1], slots, found[0], child)
-            else:
-                self._other(plan.schema, slots, child)
-            text = child.tail
-            if text is not None and not text.isspace():
-                self.mixed(element)
-        for many in plan.many:
-            if slots[many.slot] is not None:
-                slots[many.slot] = _settled(many, slots[many.slot])
-        for get, empty in plan.choices:
-            if get(slots).count(None) < empty:
-                self.check_cases(plan.schema, element, [at for at, value in enumerate(slots) if value is not None])
-                break
-        return Node(plan.schema, tuple(slots))
-
-    def _inner(self, plan: _Plan, slots: Slots, slot: int, child: etree._Element) -> None:
-        """A container or a list entry."""
-        if plan.schema.__class__ is ListNode:
-            entries = slots[slot]
-            if entries is None:
-                entries = slots[slot] = {}
-            self._add_entry(plan, child, entries)
-        elif slots[slot] is not None:
-            self.twice(plan.schema, child)
-        else:
-            node = self._node(plan, child)
-            if node.slots != plan.empty or plan.is_presence:
-                slots[slot] = node
-
-    def _other(self, schema: InnerNode, slots: Slots, child: etree._Element) -> None:
+    def other(self, schema: InnerNode, slots: Slots, child: etree._Element) -> None:
         """The leafs that are not of the usual kind, leaf-lists, anydata, and what is not expected."""
         node = schema.by_tag.get(child.tag)
         if node is None or (self.config_only and not node.config):
@@ -249,27 +255,16 @@ class Reader:
         else:
             slots[node.slot] = any_value(child)
 
-    def _entry(self, plan: _Plan, element: etree._Element) -> tuple[Key, Node] | None:
-        before = len(self.faults.errors)
-        node = self._node(plan, element)
-        assert plan.key is not None
-        key = plan.key(node)
-        if key is not None:
-            return key, node
-        if len(self.faults.errors) == before:
-            self.missing_keys(cast(ListNode, plan.schema), element)
-        return None
-
-    def _add_entry(self, plan: _Plan, element: etree._Element, entries: dict[Key, Node]) -> None:
-        if plan.key is None:
-            entries[len(entries)] = self._node(plan, element)
+    def add_entry(self, schema: ListNode, element: etree._Element, node: Node, entries: dict[Key, Node]) -> None:
+        """An entry of any kind of list, which may be there already."""
+        if not schema.keys:
+            entries[len(entries)] = node
             return
-        found = self._entry(plan, element)
-        if found is None:
+        key = self._key(schema, element, node)
+        if key is None:
             return
-        key, node = found
         if key in entries:
-            merged = self.on_duplicate(cast(ListNode, plan.schema), element, entries[key])
+            merged = self.on_duplicate(schema, element, entries[key])
             if merged is not None:
                 entries[key] = merged
         else:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -247,9 +248,17 @@ def test_export_state(login: list[str], world: WorldProcess) -> None:
 # ===== make serve and the README =====
 
 
+@dataclass(frozen=True)
+class Staying:
+    """The server of ``make serve``: what it printed, its port and its state directory."""
+
+    printed: list[str]
+    port: int
+    state: Path
+
+
 @pytest.fixture(scope="module")
-def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
-    """The server of ``make serve``, its port and its state directory."""
+def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staying]:
     state = tmp_path_factory.mktemp("state")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -259,25 +268,30 @@ def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subproce
         (state / "log").open("w") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
     ):
-        yield process, port, state
+        assert process.stdout is not None
+        printed = [""]
+        while not printed[-1].startswith("cryptomapd ready"):
+            printed.append(process.stdout.readline())
+            assert printed[-1], (state / "log").read_text()
+        yield Staying(printed[1:], port, state)
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
 
 
-def test_serve(staying: tuple[subprocess.Popen[str], int, Path]) -> None:
+def test_serve(staying: Staying) -> None:
     """What it prints can be typed as it stands."""
-    process, port, state = staying
-    assert process.stdout is not None
-    hints = [process.stdout.readline() for _ in range(4)]
-    assert hints[3] == "Ctrl-C stops it; what was committed is there again at the next start.\n"
-    assert process.stdout.readline() == f"cryptomapd ready ssh 127.0.0.1:{port}\n"
-    assert "candidate:1.0" in typed(hints[1])
-    assert f"{INTERFACE}  foo0" in typed(hints[2])
-    assert (state / "admin-key").stat().st_mode & 0o777 == 0o600
+    title, *hints, last, ready = staying.printed
+    assert "as user admin with the key" in title
+    assert last == "Ctrl-C stops it; what was committed is there again at the next start.\n"
+    assert ready == f"cryptomapd ready ssh 127.0.0.1:{staying.port}\n"
+    assert (staying.state / "admin-key").stat().st_mode & 0o777 == 0o600
+    told = [typed(hint) for hint in hints]
+    assert all(told)
+    assert "candidate:1.0" in told[0]
+    assert f"{INTERFACE}  foo0" in told[1]
 
 
-def test_the_five_minutes_of_the_readme(staying: tuple[subprocess.Popen[str], int, Path]) -> None:
-    _, port, state = staying
+def test_the_five_minutes_of_the_readme(staying: Staying) -> None:
     section = (ROOT / "README.md").read_text().partition("## Five minutes")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```\w*\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     lines = "".join(blocks).replace("\\\n", "").splitlines()
@@ -285,7 +299,7 @@ def test_the_five_minutes_of_the_readme(staying: tuple[subprocess.Popen[str], in
     assert commands[0].startswith("make serve")
     assert len(commands) >= 5
     for command in commands[1:]:
-        here = command.replace("8300", str(port)).replace(".state/", f"{state}/")
+        here = command.replace("8300", str(staying.port)).replace(".state/", f"{staying.state}/")
         assert typed(here + " --timeout 0.2" * ("watch_notifications" in command)) != ""
 
 

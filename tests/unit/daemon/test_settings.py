@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,14 @@ def test_the_whole_file(tmp_path: Path) -> None:
     assert settings.users["alice"].keys == ("ssh-ed25519 AAAA alice",)
     assert settings.users["root"].recovery
     assert settings.users["root"].authorized_keys == tmp_path / "root.keys"
+
+
+def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    blocks = re.findall(r"^```toml\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert read(tmp_path, block) != Settings()
 
 
 FAULTS = [

@@ -12,6 +12,7 @@ from support.server import Daemon
 from support.world import WorldProcess
 
 
+@pytest.hookimpl(tryfirst=True)  # before the runner reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers (``-n 2 --dist loadgroup``) the tests of a file stay together, because they share servers;
     those of the data plane share one virtual machine."""

@@ -6,12 +6,13 @@ from contextlib import suppress
 
 import pytest
 
+from cryptomap_backend.intent import TunnelId
 from support.server import SAMPLES
 from support.state import BINDINGS, INTERFACE, NS, text
 from support.victim import LOST, Kill, Victim
 from support.wire import Wire, session
 
-FOO0 = ("ipsec-d", "foo0", INTERFACE)
+FOO0 = TunnelId("ipsec-d", "foo0", INTERFACE)
 DSCP = (
     f'<contexts xmlns="{NS["ctx"]}"><context><name>ipsec-d</name><ipsec-transform-set xmlns="{NS["ips"]}">'
     "<name>A-foo</name><dscp>%d</dscp></ipsec-transform-set></context></contexts>"

@@ -67,7 +67,7 @@ def test_the_seed_becomes_state(session: manager.Manager, world: WorldProcess) -
     # and what is shown as state is what the gateway has
     shown = [(int(text(data, f"{BINDINGS}[ips:name='{name}']//ips:inbound-spi"))) for name in ("foo0", "foo1")]
     there = world.spis()
-    assert shown == [there["ipsec-d", name, INTERFACE][0][0] for name in ("foo0", "foo1")]
+    assert shown == [there[TunnelId("ipsec-d", name, INTERFACE)][0][0] for name in ("foo0", "foo1")]
     states = world.remote.observe().tunnels
     assert {sa.applied_dscp for state in states.values() for sa in state.children} == {0x28}
     assert set(states) == {TunnelId("ipsec-d", name, INTERFACE) for name in ("foo0", "foo1")}
@@ -206,7 +206,7 @@ def test_notifications_of_a_commit_and_of_what_it_leaves_pending(server: Daemon,
         other.commit()
         other.edit_config(target="candidate", config=REFUSED % "40")
         other.commit()
-        events = []
+        events: list[tuple[str, etree._Element]] = []
         while [name for name, _ in events].count("netconf-config-change") < 2:
             notification = session.take_notification(timeout=30)
             assert notification is not None, events

@@ -20,6 +20,7 @@ from lxml import etree
 from ncclient import manager
 from ncclient.operations import RPCError
 
+from cryptomap_backend.intent import TunnelId
 from support.server import PATIENCE, ROOT, SAMPLES, Daemon, require, sample
 from support.state import INTERFACE, NS, assert_seed_is_up, text, texts
 from support.world import WorldProcess
@@ -228,7 +229,7 @@ def test_watch_notifications_ends_when_nothing_comes(login: list[str]) -> None:
 def test_export_state(login: list[str], world: WorldProcess) -> None:
     rows = list(csv.DictReader(io.StringIO(run("export_state.py", *login, "--csv").stdout)))
     [foo0] = [row for row in rows if row["crypto-map"] == "foo0"]
-    (spi_in, spi_out), *_ = world.spis()["ipsec-d", "foo0", INTERFACE]
+    (spi_in, spi_out), *_ = world.spis()[TunnelId("ipsec-d", "foo0", INTERFACE)]
     assert foo0 == {
         "context": "ipsec-d",
         "interface": INTERFACE,

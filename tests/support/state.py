@@ -22,11 +22,16 @@ INTERFACE = "saegw-l1l-loopback-ipv4"
 BINDINGS = f"//ctx:context[ctx:name='ipsec-d']/ctx:interface[ctx:name='{INTERFACE}']/ips:crypto-map"
 
 
-def texts(element: etree._Element, path: str) -> list[str]:
-    """The texts of what an XPath finds."""
+def elements(element: etree._Element, path: str) -> list[etree._Element]:
+    """The elements an XPath finds."""
     found = element.xpath(path, namespaces=NS)
     assert isinstance(found, list)
-    return [(item.text or "").strip() for item in found if isinstance(item, etree._Element)]
+    return [item for item in found if isinstance(item, etree._Element)]
+
+
+def texts(element: etree._Element, path: str) -> list[str]:
+    """The texts of the elements an XPath finds."""
+    return [(item.text or "").strip() for item in elements(element, path)]
 
 
 def text(element: etree._Element, path: str) -> str:
@@ -63,7 +68,7 @@ def assert_tables(data: etree._Element) -> None:
 def cells(data: etree._Element, table: str) -> dict[tuple[int, int], tuple[int, int]]:
     """(cos, color) -> (802.1p value, MPLS TC), all 32 of them."""
     found = {}
-    for row in data.xpath(f"{table}/qos:state/qos:internal-priority", namespaces=NS):
+    for row in elements(data, f"{table}/qos:state/qos:internal-priority"):
         cos, color, dot1p, mpls_tc = (int(text(row, f"qos:{n}")) for n in ("cos", "color", "dot1p-value", "mpls-tc"))
         found[cos, color] = dot1p, mpls_tc
     assert sorted(found) == [(cos, color) for cos in range(8) for color in range(4)]

@@ -15,7 +15,8 @@ from cryptomap.data.validation import Counters, Snapshot, snapshot_of, validate
 from cryptomap.data.validation.constraints import plan_of
 from cryptomap.data.validation.engine import Run
 from cryptomap.data.validation.violations import Violations
-from support.yang import product_schema
+from support.box import Box
+from support.yang import module, product_schema, schema_of
 
 SMALL, LARGE = 100, 10_000
 LISTS = [
@@ -112,3 +113,53 @@ def test_a_full_validation_does_grow() -> None:
     small, large = [validate(product_schema(), bundles(count).root, None).counters for count in (10, SMALL)]
     assert large.constraints > 9 * small.constraints
     assert large.nodes > 9 * small.nodes
+
+
+# ===== what makes others quadratic =====
+
+YARD = module(
+    "yard",
+    """
+  list box { key name; leaf name { type string; } leaf color { type string; } }
+  list wish { key name; leaf name { type string; } leaf color { type leafref { path "/box/color"; } } }
+  list room { key name; leaf name { type string; }
+    list box { key name; leaf name { type string; } leaf color { type string; } }
+    leaf first { type leafref { path "../box/name"; } }
+    leaf color { type leafref { path "../box/color"; } } }
+""",
+)
+
+
+def yard(count: int) -> str:
+    boxes = "".join(f"<box><name>{n}</name><color>c{n}</color></box>" for n in range(count))
+    wishes = "".join(f"<wish><name>{n}</name><color>c{n}</color></wish>" for n in range(count))
+    rooms = "".join(
+        f"<room><name>{n}</name><box><name>b</name><color>red</color></box><first>b</first><color>red</color></room>"
+        for n in range(count)
+    )
+    return boxes + wishes + rooms
+
+
+def committed(count: int) -> Box:
+    box = Box(schema_of(YARD), "urn:yard")
+    box.edit(yard(count))
+    assert box.commit() == []
+    return box
+
+
+def test_leafrefs_to_leafs_that_are_no_keys_cost_a_look_each() -> None:
+    small, large = committed(20).running.counters, committed(200).running.counters
+    assert large.nodes <= 11 * small.nodes
+
+
+def test_the_same_names_in_many_places_cost_nothing() -> None:
+    found = []
+    for count in (20, 200):
+        box = committed(count)
+        box.edit('<room><name>7</name><first nc:operation="delete"/><box><name>c</name><color>red</color></box></room>')
+        assert box.commit() == []
+        box.edit('<room><name>7</name><box nc:operation="delete"><name>b</name></box></room>')
+        assert box.commit() == []
+        found.append(box.running.counters)
+    assert found[0] == found[1]
+    assert found[0].nodes < 10

@@ -12,13 +12,11 @@ from support.server import Daemon
 from support.world import WorldProcess
 
 
-@pytest.hookimpl(tryfirst=True)  # before the runner reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """With several workers (``-n 2 --dist loadgroup``) the tests of a file stay together, because they share servers;
     those of the data plane share one virtual machine."""
-    for item in items:
-        is_dataplane = "dataplane" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("dataplane" if is_dataplane else str(item.path)))
+    group = "dataplane" if "dataplane" in item.path.parts else item.path.stem
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ serve: setup
 	@$(BIN)/python samples/serve.py --listen $(LISTEN) --state-dir $(STATE)
 
 test: setup
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2
 
 check: setup
 	$(BIN)/ruff check .

@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from support.server import Daemon
 from support.world import WorldProcess
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """With several workers (``-n 2 --dist loadgroup``) the tests of a file stay together, because they share servers;
-    those of the data plane share one virtual machine."""
-    group = "dataplane" if "dataplane" in item.path.parts else item.path.stem
-    item.add_marker(pytest.mark.xdist_group(group))
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """With several workers the tests of a file stay on one, because they share servers; those of the data plane stay
+    together, because they share one virtual machine."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "dataplane" if "dataplane/" in path else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -296,8 +296,11 @@ class Tunnel:
     @property
     def reapply_pending(self) -> bool:
         """True if some configured DSCP differs from the one applied at the last bind or re-apply."""
+        configured = self.configured
+        if self.applied == configured:
+            return False
         applied = dict(self.applied)
-        return any(applied.get(name) != dscp for name, dscp in self.configured)
+        return any(applied.get(name) != dscp for name, dscp in configured)
 
 
 def configured(children: Iterable[Child]) -> Applied:

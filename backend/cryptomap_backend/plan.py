@@ -100,8 +100,8 @@ def effect_of(old: Tunnel, new: Tunnel) -> tuple[EffectKind, tuple[str, ...]]:
 def _steps(change: Change) -> Iterator[Step]:
     if change.l2_changed:
         yield Step(change.old.l2, change.new.l2)
-    taken = {_place(tunnel) for tunnel in change.created}
     deleted = list(change.deleted)
+    taken = {_place(tunnel) for tunnel in change.created} if deleted else set()
     yield from (Step(tunnel, None) for tunnel in deleted if _place(tunnel) in taken)
     yield from (Step(item.old, item.new) for item in change.tunnels if item.new is not None)
     yield from (Step(item.old, item.new) for item in change.responders)

@@ -38,6 +38,7 @@ __all__ = ["Journal", "StartupCopy", "shrink"]
 log = logging.getLogger(__name__)
 
 KEY_PATH = "journal"
+_encode = json.JSONEncoder().encode
 FORMAT = 1  # PRAGMA user_version
 
 TABLES = """
@@ -207,11 +208,12 @@ class Journal:
             self._db.execute("INSERT INTO pending VALUES (1, ?, ?, ?, ?, ?, ?)", (*values, pending.persist))
 
     def _put_facts(self, facts: Mapping[FactKey, str | None]) -> None:
-        for key, value in facts.items():
-            if value is None:
-                self._db.execute("DELETE FROM facts WHERE key = ?", (json.dumps(key),))
-            else:
-                self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (json.dumps(key), value))
+        gone = [(_encode(key),) for key, value in facts.items() if value is None]
+        set_ = [(_encode(key), value) for key, value in facts.items() if value is not None]
+        if gone:
+            self._db.executemany("DELETE FROM facts WHERE key = ?", gone)
+        if set_:
+            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", sorted(set_))
 
     # ---- transactions ------------------------------------------------------------------------------------------
 

@@ -33,6 +33,8 @@ __all__ = [
 
 FACT = "applied-dscp"
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -71,15 +73,14 @@ def lookup(facts: Mapping[FactKey, str], tunnel: TunnelId) -> Record | None:
 
 def recorded(tunnel: Tunnel, at: float) -> dict[FactKey, str | None]:
     """The fact that this is applied to the tunnel."""
-    pairs = [[name, dscp] for name, dscp in tunnel.applied]
-    return {_key(tunnel.id): json.dumps({"at": at, "applied": pairs}, separators=(",", ":"))}
+    return {_key(tunnel.id): _ENCODE({"at": at, "applied": tunnel.applied})}
 
 
 def facts_of_change(change: Change, at: float) -> dict[FactKey, str | None]:
     """What to record with a commit: tunnels that came, tunnels that went."""
     facts: dict[FactKey, str | None] = {_key(tunnel.id): None for tunnel in change.deleted}
     for tunnel in change.created:
-        facts |= recorded(tunnel, at)
+        facts.update(recorded(tunnel, at))
     return facts
 
 
@@ -90,7 +91,7 @@ def facts_of_intent(facts: Mapping[FactKey, str], intent: Intent, at: float) -> 
     }
     for tunnel in intent.tunnels.values():
         if _key(tunnel.id) not in facts:
-            news |= recorded(tunnel, at)
+            news.update(recorded(tunnel, at))
     return news
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
+from itertools import repeat
+from operator import is_not, itemgetter
 from typing import TypeAlias
 
 from cryptomap.data.tree import Node, Value
@@ -13,8 +16,9 @@ from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD
 from cryptomap.ipsec.names import QOS, Kind, Named, where
 from cryptomap.ipsec.scope import Scope
 from cryptomap.ipsec.touched import SYSTEM_DEFAULT
-from cryptomap.ipsec.values import Fields, Route
+from cryptomap.ipsec.values import Route
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf
+from cryptomap_backend.intent import Ike
 
 __all__ = ["dot1p_odd", "dscp_anti_replay", "no_effect", "retransmission_budget"]
 
@@ -48,29 +52,24 @@ def _odd(scope: Scope, name: str, row: Node, dot1p: int) -> RpcError:
 
 def retransmission_budget(scope: Scope) -> Iterator[RpcError]:
     """Retransmissions that go on beyond the setup timer are never made."""
-    templates = scope.nodes(Kind.TEMPLATE, scope.touched.templates)
-    for kind, nodes in ((Kind.MAP, scope.touched_maps), (Kind.TEMPLATE, templates)):
-        for item, node in nodes:
-            timer, budget = _budget(node)
-            if timer is not None and budget > timer:
-                yield OperationFailed(
-                    f"the retransmissions of {item.name} take {budget:g} s, but setup-timer ends the attempt after "
-                    f"{timer} s: lower max-retransmissions or retransmission-timeout, or raise setup-timer",
-                    app_tag="retransmission-budget",
-                    path=scope.at(f"{kind}/ikev2/ikev2-ikesa/setup-timer", *item),
-                    severity="warning",
-                )
+    maps = [(Kind.MAP, item, scope.after.crypto_map(item)) for item, _ in scope.touched_maps]
+    templates = [(Kind.TEMPLATE, item, scope.after.template(item)) for item in sorted(scope.touched.templates)]
+    for kind, item, found in (*maps, *templates):
+        timer = found.ike.setup_timer if found and found.ike else None
+        if found and found.ike and timer is not None and (budget := _budget(found.ike)) > timer:
+            yield OperationFailed(
+                f"the retransmissions of {item.name} take {budget:g} s, but setup-timer ends the attempt after "
+                f"{timer} s: lower max-retransmissions or retransmission-timeout, or raise setup-timer",
+                app_tag="retransmission-budget",
+                path=scope.at(f"{kind}/ikev2/ikev2-ikesa/setup-timer", *item),
+                severity="warning",
+            )
 
 
-RETRANSMISSION = Fields("setup-timer", "max-retransmissions", "retransmission-timeout", "retransmission-exponential")
-
-
-def _budget(node: Node) -> tuple[int | None, float]:
-    """The setup timer, and the time from the first send until an IKE request is given up; seconds."""
-    timer, retransmissions, timeout, exponential = RETRANSMISSION.below(node, "ikev2/ikev2-ikesa")
-    sends, wait = int(retransmissions) + 1, int(timeout) / 1000
-    budget = wait * (2**sends - 1 if exponential == "true" else sends)
-    return None if timer is None else int(timer), budget
+def _budget(ike: Ike) -> float:
+    """Seconds from the first send until an IKE request is given up."""
+    sends, wait = ike.max_retransmissions + 1, ike.retransmission_timeout_ms / 1000
+    return wait * (2**sends - 1 if ike.exponential else sends)
 
 
 def dscp_anti_replay(scope: Scope) -> Iterator[RpcError]:
@@ -111,44 +110,65 @@ def no_effect(scope: Scope) -> Iterator[RpcError]:
     templates = scope.nodes(Kind.TEMPLATE, scope.touched.templates)
     for kind, nodes in ((Kind.MAP, scope.touched_maps), (Kind.TEMPLATE, templates)):
         for item, node in nodes:
-            yield from _ignored(scope, _settings(node.schema), node, str(kind), item)
+            for path, reason in _found(_settings(node.schema), node):
+                yield _ignored(scope, path, reason, str(kind), item)
             for payload in values.entries(node, "ikev2/payload"):
-                keys = (*item, values.required(payload, "name"))
-                yield from _ignored(scope, _settings_of_payload(payload.schema), payload, f"{kind}/ikev2/payload", keys)
+                for path, reason in _found(_settings_of_payload(payload.schema), payload):
+                    keys = (*item, values.required(payload, "name"))
+                    yield _ignored(scope, path, reason, f"{kind}/ikev2/payload", keys)
 
 
-Settings: TypeAlias = tuple[tuple[str, str, Route], ...]
-"""(path, why it has no effect, its route) of each setting there is; maps and templates do not have all of them."""
+Setting: TypeAlias = tuple[str, str, Route]
+"""(path, why it has no effect, its route)."""
+
+
+class _Settings:
+    """Those that stand in one container of a map, template or payload, so that one look tells that none is set."""
+
+    def __init__(self, schema: InnerNode, parent: str, settings: list[Setting]) -> None:
+        self._parent = values.route(schema, parent) if parent else None
+        slots = [to.slot for _, _, to in settings]
+        self._get = itemgetter(*slots) if len(slots) > 1 else itemgetter(slice(slots[0], slots[0] + 1))
+        self._settings = settings
+
+    def set_in(self, node: Node) -> Sequence[tuple[str, str]]:
+        """(path, why it has no effect) of each that somebody has set to something."""
+        holder = self._parent.value(node) if self._parent else node
+        if not isinstance(holder, Node) or not any(map(is_not, self._get(holder.slots), repeat(None))):
+            return ()
+        return [(path, reason) for path, reason, to in self._settings if _differs(to.child, to.value(node))]
 
 
 @lru_cache(maxsize=8)
-def _settings(schema: InnerNode) -> Settings:
-    return tuple(_known(schema, NO_EFFECT))
+def _settings(schema: InnerNode) -> list[_Settings]:
+    return _grouped(schema, NO_EFFECT)
 
 
 @lru_cache(maxsize=8)
-def _settings_of_payload(schema: InnerNode) -> Settings:
-    return tuple(_known(schema, NO_EFFECT_IN_PAYLOAD))
+def _settings_of_payload(schema: InnerNode) -> list[_Settings]:
+    return _grouped(schema, NO_EFFECT_IN_PAYLOAD)
 
 
-def _known(schema: InnerNode, table: Mapping[str, str]) -> Iterator[tuple[str, str, Route]]:
+def _grouped(schema: InnerNode, table: Mapping[str, str]) -> list[_Settings]:
+    """Maps and templates do not have all of them."""
+    groups: dict[str, list[Setting]] = {}
     for path, reason in table.items():
-        try:
-            yield path, reason, values.route(schema, path)
-        except KeyError:
-            continue
+        with suppress(KeyError):
+            groups.setdefault(path.rpartition("/")[0], []).append((path, reason, values.route(schema, path)))
+    return [_Settings(schema, parent, settings) for parent, settings in groups.items() if settings]
 
 
-def _ignored(scope: Scope, settings: Settings, node: Node, base: str, keys: tuple[str, ...]) -> Iterator[RpcError]:
-    for path, reason, to in settings:
-        found = to.value(node)
-        if found is not None and _differs(to.child, found):
-            yield OperationFailed(
-                f"{path.rpartition('/')[2]} of {keys[-1]} is kept but has no effect: {reason}",
-                app_tag="no-effect",
-                path=scope.at(f"{base}/{path}", *keys),
-                severity="warning",
-            )
+def _found(groups: list[_Settings], node: Node) -> list[tuple[str, str]]:
+    return [setting for group in groups for setting in group.set_in(node)]
+
+
+def _ignored(scope: Scope, path: str, reason: str, base: str, keys: tuple[str, ...]) -> RpcError:
+    return OperationFailed(
+        f"{path.rpartition('/')[2]} of {keys[-1]} is kept but has no effect: {reason}",
+        app_tag="no-effect",
+        path=scope.at(f"{base}/{path}", *keys),
+        severity="warning",
+    )
 
 
 def _differs(schema: DataNode, value: Value | None) -> bool:

@@ -10,7 +10,7 @@ from cryptomap.ipsec.names import Kind, Named
 from cryptomap.ipsec.read import MapReading
 from cryptomap.ipsec.scope import Scope
 from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
-from cryptomap_backend.intent import ManualSa
+from cryptomap_backend.intent import ManualSa, TunnelKind
 
 __all__ = ["address_family", "manual_key_size", "map_on_several_interfaces", "map_type_immutable"]
 
@@ -34,11 +34,11 @@ def map_type_immutable(scope: Scope) -> Iterator[RpcError]:
 def address_family(scope: Scope) -> Iterator[RpcError]:
     """A manual map and the interface it is bound to speak the same IP. (For IKEv2 maps YANG says it.)"""
     for tunnel in sorted(scope.affected.bindings):
-        node = scope.new.find(Kind.MAP, Named(tunnel.context, tunnel.crypto_map))
-        if node is None or values.required(node, "type") != "manual":
+        crypto_map = scope.after.crypto_map(Named(tunnel.context, tunnel.crypto_map))
+        if crypto_map is None or crypto_map.kind is not TunnelKind.MANUAL:
             continue
         interface = scope.new.find(Kind.INTERFACE, Named(tunnel.context, tunnel.interface))
-        peer = nouns.address(values.leaf(node, "peer"))
+        peer = crypto_map.remote
         if peer is None or interface is None or nouns.interface_address(interface, peer.version):
             continue
         if nouns.interface_address(interface, 10 - peer.version):
@@ -81,7 +81,7 @@ def _sizes(found: MapReading, keys: ManualSa) -> Iterator[tuple[str, int, int]]:
 
 def map_on_several_interfaces(scope: Scope) -> Iterator[RpcError]:
     """One map on several interfaces makes one tunnel each; that is seldom meant."""
-    for item, _ in scope.nodes(Kind.MAP, {Named(found.context, found.crypto_map) for found in scope.touched.bindings}):
+    for item in sorted({Named(found.context, found.crypto_map) for found in scope.touched.bindings}):
         interfaces = scope.interfaces_of(item)
         if len(interfaces) > 1:
             yield OperationFailed(

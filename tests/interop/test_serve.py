@@ -8,17 +8,21 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import pytest
+from ncclient import manager
 from ncclient.operations import RPCError
 
 from cryptomap.transport.passwords import hash_password
+from cryptomap_backend.intent import TunnelId
 from support.server import SAMPLES, Daemon, make_key, sample
-from support.state import NS, text, texts
+from support.state import INTERFACE, NS, text, texts
 from support.wire import Wire, open_wire, session
+from support.world import WorldProcess
 
 DOORS = """
 module doors {
@@ -434,3 +438,55 @@ def test_a_backend_that_is_down_does_not_keep_the_server_from_serving(daemon: Da
         assert caught.value.tag == "operation-failed"
         assert str(tmp_path / "nobody") in caught.value.message
         assert client.get_config("running").data_ele.find("{*}contexts") is None
+
+
+def test_a_backend_that_goes_and_comes_back_is_brought_to_running(daemon: Daemon, world: WorldProcess) -> None:
+    daemon.settings = world.settings
+    daemon.options = ["--startup", str(SAMPLES / "seed.xml")]
+    daemon.start()
+    held = world.remote.held()
+    with daemon.connect() as client:
+        world.stop()
+        client.edit_config(target="candidate", config=f'<config xmlns="{NS["nc"]}">{SET % 46}</config>')
+        with pytest.raises(RPCError) as caught:
+            client.commit()
+        assert caught.value.tag == "operation-failed"
+        assert "<dscp>46</dscp>" not in client.get_config("running").data_xml
+        world.start()
+        committed_at_last(client)
+        assert "<dscp>46</dscp>" in client.get_config("running").data_xml
+        assert set(world.remote.held().tunnels) == set(held.tunnels)
+        pending = "//ips:crypto-map[ips:name='foo0']/ips:state/ips:reapply-pending"
+        assert texts(client.get().data_ele, f"//ctx:interface{pending}") == ["true"]
+        # the new gateway marks with what was applied, not with what is configured
+        [sa] = world.remote.observe().tunnels[TunnelId("ipsec-d", "foo0", INTERFACE)].children
+        assert sa.applied_dscp == 40
+
+
+def committed_at_last(client: manager.Manager) -> None:
+    """The server finds out by the first attempt, if no event has told it before, and mends it before the next."""
+    for _ in range(3):
+        with suppress(RPCError):
+            client.commit()
+            return
+    client.commit()
+
+
+SET = (
+    f'<contexts xmlns="{NS["ctx"]}"><context><name>ipsec-d</name><ipsec-transform-set xmlns="{NS["ips"]}">'
+    "<name>A-foo</name><dscp>%d</dscp></ipsec-transform-set></context></contexts>"
+)
+
+
+async def test_it_listens_on_ipv6(daemon: Daemon) -> None:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            pass
+    except OSError as fault:
+        pytest.skip(f"this machine has no IPv6: {fault}")
+    daemon.options = ["--listen", "[::1]:0"]
+    daemon.start()
+    assert daemon.host == "[::1]"
+    daemon.host = "::1"
+    async with session(daemon) as wire:
+        await wire.do("<discard-changes/>")

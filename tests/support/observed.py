@@ -22,5 +22,5 @@ def step(name: str) -> None:
 
 if __name__ == "__main__":
     checkpoints.MINIMUM_WEIGHT = 8192
-    daemon.Datastores = partial(daemon.Datastores, step=step)  # type: ignore[attr-defined]
+    daemon.Datastores = partial(daemon.Datastores, step=step)  # type: ignore[assignment, attr-defined]
     cli.main(prog_name="cryptomapd")

@@ -24,10 +24,13 @@ class WorldProcess:
     def __init__(self, **settings: object) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="world-")
         self.socket = Path(self._directory.name) / "gateway"
+        self._settings = json.dumps(settings)
+        self.start()
+
+    def start(self) -> None:
+        """A new world, empty; for one that was stopped."""
         command = [sys.executable, "-m", "cryptomap_backend.simulator.process", "--socket", str(self.socket)]
-        self.process = subprocess.Popen(
-            [*command, "--settings", json.dumps(settings)], stdout=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen([*command, "--settings", self._settings], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line == f"simulator ready {self.socket}\n", line
@@ -43,12 +46,16 @@ class WorldProcess:
         observed = self.remote.observe().tunnels
         return {item: [(sa.spi_in, sa.spi_out) for sa in state.children] for item, state in observed.items()}
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """The gateway is gone, with all it held."""
         self.remote.close()
-        self.process.terminate()
-        self.process.wait(30)
+        self.process.kill()
+        self.process.wait(PATIENCE)
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+    def close(self) -> None:
+        self.stop()
         self._directory.cleanup()
 
 

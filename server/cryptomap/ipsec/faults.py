@@ -33,7 +33,8 @@ def as_rpc_fault(schema: Schema, fault: contract.BackendError, intent: Intent) -
     if isinstance(fault, contract.Unavailable):
         message = f"the backend is not available, so nothing was changed: {fault}. Try again when it is connected"
         return OperationFailed(message, app_tag="backend-unavailable")
-    return OperationFailed(f"the backend could not carry out the change: {fault}", app_tag="backend-failed")
+    message = f"the backend could not carry out the change: {fault}. It is compared with running now; then try again"
+    return OperationFailed(message, app_tag="backend-failed")
 
 
 def complaint_error(

@@ -79,7 +79,7 @@ class Gateway:
         self._scopes = Scopes(schema, self._surroundings, policy, reveal)
         self.observer = Observer(backend, clock.monotonic)
         self.participant = BackendParticipant(
-            schema, backend, self._scopes, self._surroundings, lambda: self._facts(), clock
+            schema, backend, self._scopes, self._surroundings, lambda: self._facts(), self._in_doubt, clock
         )
         self._notifications = Notifications(schema, lambda: self.intent, self.observer.tunnel_or_none)
         self._datastores: Datastores | None = None
@@ -251,6 +251,10 @@ class Gateway:
 
     def _running(self) -> Snapshot:
         return self._attached().running
+
+    def _in_doubt(self, reason: str) -> None:
+        """On the writer's thread."""
+        self._attached().desynchronized(self.participant.name, reason)
 
     def _facts(self) -> Mapping[FactKey, str]:
         return self._attached().facts

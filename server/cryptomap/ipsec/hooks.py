@@ -20,7 +20,7 @@ from cryptomap.ipsec.platform import Surroundings
 from cryptomap.ipsec.scope import Scopes
 from cryptomap.schema.nodes import Schema
 from cryptomap_backend.change import Change, with_reapplied
-from cryptomap_backend.contract import Backend, BackendError
+from cryptomap_backend.contract import ApplyFailed, Backend, BackendError
 from cryptomap_backend.intent import Intent, Tunnel, TunnelId
 from cryptomap_backend.plan import Plan
 from cryptomap_backend.state import Drift
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 Facts: TypeAlias = Mapping[FactKey, str]
 StoreFacts: TypeAlias = Callable[[Mapping[FactKey, str | None]], None]
+Doubt: TypeAlias = Callable[[str], None]
+"""Says why the backend may hold something else than running asks for, so that it is reconciled soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Reconciliation:
 class BackendParticipant:
     """See ``datastore.transaction.Participant``. Everything but ``intent`` belongs to the writer's thread.
 
-    ``facts`` gives the durable facts of the datastore. ``last`` is the change applied last, for who announces it.
+    ``facts`` gives the durable facts of the datastore, ``doubt`` is told when the backend fails at what it had planned
+    itself. ``last`` is the change applied last, for who announces it.
     """
 
     name = "backend"
@@ -68,6 +71,7 @@ class BackendParticipant:
         scopes: Scopes,
         surroundings: Surroundings,
         facts: Callable[[], Facts],
+        doubt: Doubt,
         clock: Clock,
     ) -> None:
         self._schema = schema
@@ -75,6 +79,7 @@ class BackendParticipant:
         self._scopes = scopes
         self._surroundings = surroundings
         self._facts = facts
+        self._doubt = doubt
         self._clock = clock
         self.intent = Intent()
         self.last: tuple[Transition, Change] | None = None
@@ -185,6 +190,8 @@ class BackendParticipant:
         try:
             call()
         except BackendError as fault:
+            if isinstance(fault, ApplyFailed):
+                self._doubt(f"it could not carry out a change it had planned: {fault}")
             raise as_rpc_fault(self._schema, fault, intent) from fault
 
 

@@ -77,6 +77,22 @@ def test_a_failure_in_apply_changes_nothing(site: Site) -> None:
     assert M in site.world.tunnels
 
 
+def test_a_change_that_fails_has_the_backend_compared_with_running(site: Site) -> None:
+    """Somebody else may have changed the gateway behind our back, of which no event tells."""
+    site.commit(contexts(bundle(dscp=40)))
+    held = site.world.held()
+    site.world.tunnels.clear()
+    tag, app_tag, message = refusal(site, contexts(context("red", crypto_map(peer="203.0.113.9"))))
+    assert (tag, app_tag) == ("operation-failed", "backend-failed")
+    assert message.endswith("It is compared with running now; then try again")
+    assert "could not carry out a change" in site.datastores.out_of_sync["backend"]
+    site.datastores.tick()
+    assert site.datastores.out_of_sync == {}
+    assert site.world.held() == held
+    site.commit(contexts(context("red", crypto_map(peer="203.0.113.9"))))
+    assert str(site.world.tunnels[M].tunnel.remote) == "203.0.113.9"
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_an_unknown_outcome_is_said_and_reconciled(site: Site, after: bool) -> None:
     site.world.gate.set(Faults(lose="apply", after=after, times=1))

@@ -76,7 +76,7 @@ async def test_xpath_filters_are_converted_to_a_boolean(lab: Lab) -> None:
     alice = await lab.connect()
     wanted = '<stream-xpath-filter xmlns:x="urn:doors">/x:storm/x:wind > 1</stream-xpath-filter>'
     await subscribed(alice, wanted + STREAM)
-    await subscribed(alice, wanted.replace('> 1', '= 3') + STREAM)
+    await subscribed(alice, wanted.replace("> 1", "= 3") + STREAM)
     for wind in (1, 2, 3):
         storm(lab, wind)
     assert [await told(alice) for _ in range(3)] == [is_storm(2), is_storm(3), is_storm(3)]

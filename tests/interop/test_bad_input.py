@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from cryptomap_backend.simulator import Faults
-from support.server import SAMPLES, Daemon
+from support.server import PATIENCE, SAMPLES, Daemon
 from support.state import NS
 from support.wire import BASE, END, HELLO, Error, Wire, errors, open_wire, session
 from support.world import Gatekeeper, Hold, WorldProcess
@@ -573,6 +573,13 @@ async def dropped_in_a_commit(server: Daemon, keeper: Gatekeeper, edit: str) -> 
     return hold
 
 
+async def when_free(wire: Wire) -> None:
+    """Lock the candidate as soon as the server has noticed that the session that held it is gone."""
+    async with asyncio.timeout(PATIENCE):
+        while await wire.rpc(LOCK) != "<ok/>":
+            pass
+
+
 async def test_a_session_that_is_dropped_in_the_middle_of_a_commit(
     server: Daemon, keeper: Gatekeeper, world: WorldProcess
 ) -> None:
@@ -580,7 +587,7 @@ async def test_a_session_that_is_dropped_in_the_middle_of_a_commit(
     hold = await dropped_in_a_commit(server, keeper, mapping("create"))
     hold.release()
     async with session(server) as other:
-        await other.do(LOCK)
+        await when_free(other)
         assert "<dscp>10</dscp><cos>3</cos>" in await other.get_config()
         assert await other.get_config("candidate") == await other.get_config()
         assert world.remote.held().l2.dscp_to_cos[10] == 3
@@ -594,7 +601,7 @@ async def test_a_commit_whose_session_and_gateway_are_lost(server: Daemon, keepe
     hold = await dropped_in_a_commit(server, keeper, mapping("create"))
     hold.drop()
     async with session(server) as other:
-        await other.do(LOCK)
+        await when_free(other)
         await other.do("<commit/>")
         await other.do(UNLOCK)
 

@@ -55,7 +55,11 @@ def edit(
         message = f"default-operation '{default_operation}' is none of {', '.join(sorted(DEFAULT_OPERATIONS))}"
         raise InvalidValue(message, error_type="protocol", info=(("bad-element", "default-operation"),))
     faults = Faults(schema, schema.root, config)
-    edited = _Editor(faults, seal, plain=not has_attributes(config)).root(root, config, default_operation)
+    editor = _Editor(faults, seal, plain=not has_attributes(config))
+    try:
+        edited = editor.root(root, config, default_operation)
+    finally:
+        editor.reader.on_duplicate = None  # this circle would keep the document until the collector comes by
     if faults.errors and error_option == "continue-on-error":
         raise PartlyEdited(faults.errors, edited)
     faults.raise_any()

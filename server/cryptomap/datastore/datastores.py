@@ -28,6 +28,7 @@ from cryptomap.datastore.confirm import Confirm, require_canceller, require_conf
 from cryptomap.datastore.events import Committed, Listener
 from cryptomap.datastore.history import Record
 from cryptomap.datastore.locks import Locks, lock_denied
+from cryptomap.datastore.memory import undisturbed
 from cryptomap.datastore.partial_locks import PartialLock, PartialLocks
 from cryptomap.datastore.running import Running
 from cryptomap.datastore.statedir import StateDirectory, StateFault
@@ -155,6 +156,7 @@ class Datastores:
 
     # ---- editing -----------------------------------------------------------------------------------------------
 
+    @undisturbed()
     def edit(
         self,
         origin: Origin,
@@ -186,6 +188,7 @@ class Datastores:
         if partly:
             raise partly
 
+    @undisturbed()
     def copy(self, origin: Origin, target: str, source: str | Node) -> None:
         """copy-config (section 7.3): a datastore by name, or a configuration, replaces the target."""
         self._require_writable(target, origin.session_id)
@@ -205,12 +208,14 @@ class Datastores:
         self.locks.require_free("candidate", origin.session_id)
         self._candidate = None
 
+    @undisturbed()
     def validate(self, origin: Origin, source: str | Node) -> Warnings:
         """validate (section 8.6.4.1): the schema's constraints and the commit rules, against running. Raises RpcErrors
         with all violations; returns the warnings."""
         _, warnings = self._running.examine(self._root(source), origin)
         return warnings
 
+    @undisturbed()
     def rehearse(self, origin: Origin, source: str | Node = "candidate") -> Rehearsal:
         """What committing that configuration would do. Raises what the commit would raise before it does anything."""
         transition, warnings = self._running.examine(self._root(source), origin)
@@ -218,6 +223,7 @@ class Datastores:
 
     # ---- commit ------------------------------------------------------------------------------------------------
 
+    @undisturbed()
     def commit(self, origin: Origin, confirm: Confirm | None = None, persist_id: str | None = None) -> Committed | None:
         """commit (section 8.3.4.1), or a confirmed commit (section 8.4). ``None`` if running stays as it is; then
         nothing is written either, unless a confirmed commit starts or ends with it."""

@@ -20,6 +20,7 @@ from cryptomap.datastore.confirm import Waiting
 from cryptomap.datastore.events import Committed, ConfirmedCommit, Event, Listener, SyncChanged
 from cryptomap.datastore.history import History
 from cryptomap.datastore.journal import Journal, StartupCopy
+from cryptomap.datastore.memory import give_back, undisturbed
 from cryptomap.datastore.recovery import Archive, Rebuilt
 from cryptomap.datastore.statedir import StateDirectory, write_durably
 from cryptomap.datastore.sync import Sync
@@ -47,6 +48,8 @@ log = logging.getLogger(__name__)
 
 SERVER = "cryptomapd"
 RETRY_REVERT = 5.0  # seconds until a revert that could not be stored is tried again
+LARGE_DOCUMENT = 1 << 20  # bytes; what is freed after a larger change is given back to the system ...
+GIVE_BACK_AFTER = 1.0  # ... seconds later, when its XML is gone as well
 
 
 class Running:
@@ -80,6 +83,7 @@ class Running:
         self.listeners: list[Listener] = []
         self.waiting: Waiting | None = None
         self.startup: Node | None = None
+        self._give_back_at: float | None = None
         self.snapshot = empty_snapshot(schema)
         try:
             if seal is not None:
@@ -173,6 +177,7 @@ class Running:
 
     # ---- life --------------------------------------------------------------------------------------------------
 
+    @undisturbed()
     def start(self) -> None:
         """Bring the participants to running; one that cannot follow yet is retried by ``tick``."""
         self._sync.mark_all("not reconciled since the start")
@@ -185,7 +190,11 @@ class Running:
             self.give_up("timeout")
         if self._sync.due is not None and self._sync.due <= now:
             self._reconcile("reconcile")
-        dues = [due for due in (self.waiting.due if self.waiting else None, self._sync.due) if due is not None]
+        if self._give_back_at is not None and self._give_back_at <= now:
+            self._give_back_at = None
+            give_back()
+        waiting = self.waiting.due if self.waiting else None
+        dues = [due for due in (waiting, self._sync.due, self._give_back_at) if due is not None]
         return max(min(dues) - now, 0.0) if dues else None
 
     def desynchronized(self, participant: str, reason: str) -> None:
@@ -211,6 +220,8 @@ class Running:
         self.snapshot = transition.new
         self._step("published")
         self._checkpointer.note(self._journal.last_weight, transition.new.root, self._header())
+        if self._journal.last_weight >= LARGE_DOCUMENT:
+            self._give_back_at = self._clock.monotonic() + GIVE_BACK_AFTER
 
     def _header(self) -> Header:
         return Header(self._journal.head, self._journal.digest, self._schema.content_id)
@@ -279,6 +290,7 @@ class Running:
 
     # ===== recovery =====
 
+    @undisturbed()
     def _recover(self, boot_from_startup: bool) -> None:
         rebuilt = self.archive.rebuild(self.head)
         self.snapshot = self.archive.snapshot(rebuilt)
@@ -290,6 +302,7 @@ class Running:
         upgraded = not rebuilt.trusted
         if rebuilt.replayed or upgraded:
             self._checkpointer.note(rebuilt.replayed, self.snapshot.root, self._header(), now=upgraded)
+        self._give_back_at = self._clock.monotonic()
 
     def _set_aside(self, rebuilt: Rebuilt) -> None:
         """Keep what the schema of today refuses in a file, and say so."""

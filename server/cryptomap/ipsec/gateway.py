@@ -205,6 +205,7 @@ class Gateway:
             if not isinstance(event, Committed):
                 return
             if last is not None and last[0] is event.transition:
+                self.participant.last = None  # a large change is large: nobody else asks for it
                 self._committed(last[1], notify)
             if self._violations:
                 self.examine(event.transition.new)

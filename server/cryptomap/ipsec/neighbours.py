@@ -28,9 +28,10 @@ BITS = {4: 32, 6: 128}
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Objects by block, and where each stands. ``shapes`` counts the blocks of each (version, length) in use."""
+    """Objects by block (nearly always one), and where each stands. ``shapes`` counts the blocks of each (version,
+    length) in use."""
 
-    at: Map[Block, frozenset[Named]] = field(default_factory=Map)
+    at: Map[Block, tuple[Named, ...]] = field(default_factory=Map)
     place: Map[Named, Block] = field(default_factory=Map)
     shapes: Map[tuple[int, int], int] = field(default_factory=Map)
 
@@ -43,12 +44,11 @@ class _Index:
                 continue
             if old is not None:
                 del place[item]
-                _put(at, old, at[old] - {item})
+                _put(at, old, tuple([other for other in at[old] if other != item]))
                 shapes[old[:2]] -= 1
             if new is not None:
                 place[item] = new
-                there = at.get(new)
-                at[new] = frozenset((item,)) if there is None else there | {item}
+                at[new] = (*at.get(new, ()), item)
                 shapes[new[:2]] = shapes.get(new[:2], 0) + 1
         return _Index(at.finish(), place.finish(), Map({shape: count for shape, count in shapes.items() if count}))
 

@@ -209,7 +209,7 @@ class Reader:
         self.schema = faults.schema
         self.seal = seal
         self.config_only = config_only
-        self.on_duplicate = on_duplicate or self._duplicate_entry
+        self.on_duplicate = on_duplicate
 
     def node(self, schema: InnerNode, element: etree._Element) -> Node:
         """The node that the children of the element make. It may be empty."""
@@ -263,15 +263,14 @@ class Reader:
         key = self._key(schema, element, node)
         if key is None:
             return
-        if key in entries:
+        if key not in entries:
+            entries[key] = node
+        elif self.on_duplicate is None:
+            self.faults.add(BadElement, f"this entry of list {schema.name} is here twice", element, info=_bad(element))
+        else:
             merged = self.on_duplicate(schema, element, entries[key])
             if merged is not None:
                 entries[key] = merged
-        else:
-            entries[key] = node
-
-    def _duplicate_entry(self, schema: ListNode, element: etree._Element, first: Node) -> None:
-        self.faults.add(BadElement, f"this entry of list {schema.name} is here twice", element, info=_bad(element))
 
     def _add_value(self, schema: LeafList, element: etree._Element, values: dict[str, None] | list[str]) -> None:
         value = self.text_value(schema, element)

@@ -1,0 +1,52 @@
+"""What a large change asks of the process: no garbage collection on the way, none of what it made, and the rest back.
+
+A commit of ten thousand crypto maps makes a million objects that stay, none of them part of a cycle. The collector
+would look at them again and again while they are made (a tenth of the time), and once more at all of them later, for
+as long as a second in which nobody is served. So it is off during a change, and what a large one has made is moved to
+the permanent generation, which it never looks at; reference counting frees those objects all the same.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["give_back", "undisturbed"]
+
+MANY_OBJECTS = 100_000
+"""New container objects from which on a change counts as large."""
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No garbage collection inside. Other threads' cyclic garbage waits, and if the change was large, what there is of
+    it at the end stays for good: that is little, and seldom."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if gc.get_count()[0] >= MANY_OBJECTS:
+            gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+def give_back() -> None:
+    """Return what the C library keeps of freed memory to the system: after a large document most of it, which is more
+    than the configuration itself takes."""
+    if _trim is not None:
+        _trim(0)
+
+
+def _find_trim() -> Callable[[int], Any] | None:
+    try:
+        return ctypes.CDLL(None).malloc_trim  # of glibc; the call lets other threads run
+    except (OSError, AttributeError):
+        return None
+
+
+_trim = _find_trim()

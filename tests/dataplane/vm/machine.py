@@ -135,6 +135,7 @@ class Machine:
         except (OSError, AttributeError, subprocess.TimeoutExpired):
             self._qemu.kill()
             self._qemu.wait()
+        self._port.close()
         self._files.terminate()
         self._files.wait()
 
@@ -169,9 +170,8 @@ class Machine:
 
     def _connect(self) -> socket.socket:
         port = socket.socket(socket.AF_UNIX)
-        path = self._directory / "agent"
-        _until(path.exists, "QEMU")
-        port.connect(str(path))
+        path = str(self._directory / "agent")
+        _until(lambda: port.connect_ex(path) == 0, "QEMU")  # its path is there before somebody listens
         return port
 
     def _log(self, name: str) -> int:
@@ -194,12 +194,13 @@ class Machine:
             self._port.sendall(json.dumps(said).encode() + b"\n")
 
     def _listen(self) -> None:
-        for line in self._port.makefile("rb"):
-            said = json.loads(line)
-            if "ready" in said:
-                self._ready.set()
-            elif said["id"] in self._waiting:
-                self._waiting[said["id"]].put(said)
+        with self._port.makefile("rb") as lines:
+            for line in lines:
+                said = json.loads(line)
+                if "ready" in said:
+                    self._ready.set()
+                elif said["id"] in self._waiting:
+                    self._waiting[said["id"]].put(said)
 
     def _accept(self, listener: socket.socket, inside: str) -> None:
         while True:

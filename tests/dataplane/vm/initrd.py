@@ -18,7 +18,7 @@ for module in /modules/*; do $B insmod $module || echo cannot load $module; done
 $B mount -t virtiofs -o ro root /host || exec $B sh
 $B mount -t tmpfs writes /writes; $B mkdir /writes/upper /writes/work
 $B mount -t overlay -o lowerdir=/host,upperdir=/writes/upper,workdir=/writes/work root /root || exec $B sh
-$B mount -t tmpfs tmp /root/tmp -o mode=1777; $B mount -t tmpfs run /root/run
+$B mount -t tmpfs run /root/run
 $B mkdir -p /root/lib/modules /root/run/netns
 $B mount --bind /host{kernel}/lib/modules /root/lib/modules
 for place in proc sys dev; do $B mount --move /$place /root/$place; done

@@ -41,6 +41,7 @@ class Charon:
         self._listener.bind(str(self.path))
         self._listener.listen()
         self._connections: list[socket.socket] = []
+        self._talks: list[threading.Thread] = []
 
     def accept(self) -> socket.socket:
         connection, _ = self._listener.accept()
@@ -48,6 +49,14 @@ class Charon:
         return connection
 
     def close(self) -> None:
+        """Ends the talks first: one that just accepts would leave its connection open."""
+        with contextlib.suppress(OSError):  # closed already
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for talk in self._talks:
+            talk.join()
         for connection in (self._listener, *self._connections):
             connection.close()
 
@@ -63,7 +72,8 @@ class Charon:
                     taken.append(connection.recv(length))
                     connection.sendall(reply)
 
-        threading.Thread(target=talk, daemon=True).start()
+        self._talks.append(threading.Thread(target=talk, daemon=True))
+        self._talks[-1].start()
         return taken
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 
@@ -60,8 +59,7 @@ def test_events_without_a_tunnel_are_not_announced() -> None:
     assert told(event(EventKind.BACKEND_LOST, tunnel=None)) == []
 
 
-def test_a_pending_reapply_names_what_differs(tmp_path: Path) -> None:
-    site = Site(tmp_path / "state")
+def test_a_pending_reapply_names_what_differs(site: Site) -> None:
     site.commit(contexts(bundle(dscp=40)))
     assert site.notifications == []
     site.commit(contexts(context("red", esp_set(dscp=46))))
@@ -75,8 +73,7 @@ def test_a_pending_reapply_names_what_differs(tmp_path: Path) -> None:
     )
 
 
-def test_pending_is_told_again_only_if_it_is_another(tmp_path: Path) -> None:
-    site = Site(tmp_path / "state")
+def test_pending_is_told_again_only_if_it_is_another(site: Site) -> None:
     site.commit(contexts(bundle(dscp=40)))
     site.commit(contexts(context("red", esp_set(dscp=46))))
     site.commit(contexts(context("red", esp_set(hmac="t:sha2-256-128"))))
@@ -85,8 +82,7 @@ def test_pending_is_told_again_only_if_it_is_another(tmp_path: Path) -> None:
     assert len(site.notifications) == 2
 
 
-def test_a_backend_that_comes_back_is_reconciled(tmp_path: Path) -> None:
-    site = Site(tmp_path / "state")
+def test_a_backend_that_comes_back_is_reconciled(site: Site) -> None:
     site.commit(contexts(bundle()))
     site.world.gate.set(Faults(disconnected=True))
     site.world.tunnels.clear()
@@ -100,8 +96,7 @@ def test_a_backend_that_comes_back_is_reconciled(tmp_path: Path) -> None:
     assert M in site.world.tunnels
 
 
-def test_listening_ends_when_told(tmp_path: Path) -> None:
-    site = Site(tmp_path / "state")
+def test_listening_ends_when_told(site: Site) -> None:
     site.gateway.stop()
     site.gateway.listen(site.notifications.append)
     assert site.notifications == []

@@ -18,11 +18,6 @@ M = TunnelId("red", "m", "if")
 DSCP = contexts(context("red", esp_set(dscp=46)))
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path / "state")
-
-
 def refusal(site: Site, inner: str = "") -> tuple[str, str | None, str]:
     """(tag, app-tag, message) of a commit that is refused."""
     with pytest.raises((OperationFailed, RpcErrors)) as refused:

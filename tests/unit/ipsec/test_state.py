@@ -41,11 +41,6 @@ BINDING = "//interface[name='if']/crypto-map[name='m']/state"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path / "state")
-
-
-@pytest.fixture
 def seed(site: Site) -> Site:
     site.commit(sample("seed"))
     return site

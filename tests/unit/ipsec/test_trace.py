@@ -28,11 +28,6 @@ PEER = ip_address("203.0.113.1")
 BIND = "<initiate>on-bind</initiate>"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path / "state")
-
-
 def trace(site: Site, **given: Any) -> dict[str, str]:
     packet = {"source-address": "192.0.2.1", "destination-address": "198.51.100.1", "protocol": "udp"}
     packet |= {key.replace("_", "-"): value for key, value in given.items()}

@@ -204,9 +204,11 @@ class Lab:
         ip("-n", self._names[1], "link", "set", "wire", "up")
         self._peer_routes()
 
-    def ping(self, number: int, count: int = 1) -> bool:
-        """From the gateway's subnet into the peer's subnet of that number."""
-        command = ["ip", "netns", "exec", self._names[0], "ping", "-n", "-q", "-i", "0.05", f"-c{count}", "-W1"]
+    def ping(self, number: int, count: int = 1, patience: int | None = None) -> bool:
+        """From the gateway's subnet into the peer's subnet of that number. With ``patience``, goes on for up to so many
+        seconds until ``count`` answers have come."""
+        wait = "-W1" if patience is None else f"-w{patience}"
+        command = ["ip", "netns", "exec", self._names[0], "ping", "-n", "-q", "-i", "0.05", f"-c{count}", wait]
         command += ["-I", "203.0.113.1", f"10.0.{number}.1"]
         return subprocess.run(command, capture_output=True).returncode == 0
 

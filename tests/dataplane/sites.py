@@ -1,0 +1,114 @@
+"""The ends of tunnels as their operators know them: a cryptomapd each, spoken to by NETCONF only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lxml import etree
+from ncclient import manager
+from ncclient.operations import RPCError
+
+from support.server import PATIENCE, Daemon
+from support.state import NS, elements, texts
+
+EMPTY = f'<config xmlns="{NS["nc"]}"/>'
+
+
+class Site:
+    """Two sessions of ncclient with a server: one for requests, one that hears notifications."""
+
+    def __init__(self, requests: manager.Manager, news: manager.Manager) -> None:
+        self._requests = requests
+        self._news = news
+
+    def commit(self, content: str, operation: str = "merge") -> None:
+        """Edit the candidate and commit. Raises RPCError; the candidate is as running then."""
+        config = f'<config xmlns="{NS["nc"]}">{content}</config>'
+        try:
+            self._requests.edit_config(target="candidate", config=config, default_operation=operation)
+            self._requests.commit()
+        except RPCError:
+            self._requests.discard_changes()
+            raise
+
+    def refused(self, content: str) -> RPCError:
+        """The error of a commit that must fail."""
+        try:
+            self.commit(content)
+        except RPCError as error:
+            return error
+        raise AssertionError("the commit was accepted")
+
+    def clear(self) -> None:
+        """Nothing is configured any more."""
+        self._requests.edit_config(target="candidate", config=EMPTY, default_operation="replace")
+        self._requests.commit()
+
+    def get(self, xpath: str) -> etree._Element:
+        """Configuration and state that an XPath with the prefixes of ``support.state`` selects."""
+        return self._requests.get(filter=("xpath", (NS, xpath))).data_ele
+
+    def state(self, name: str) -> dict[str, str]:
+        """The leafs of the state of the one binding of a crypto map, those of lists by ``list/leaf``; of several
+        entries the last."""
+        state = f"//ctx:interface/ips:crypto-map[ips:name='{name}']/ips:state"
+        data = self.get(f"/ctx:contexts/ctx:context/ctx:interface/ips:crypto-map[ips:name='{name}']/ips:state")
+        found = {}
+        for leaf in elements(data, f"{state}/*[not(*)] | {state}/*/*[not(*)]"):
+            parent, own = leaf.getparent(), etree.QName(leaf).localname
+            assert parent is not None
+            above = etree.QName(parent).localname
+            found[own if above == "state" else f"{above}/{own}"] = leaf.text or ""
+        return found
+
+    def backend(self, leaf: str) -> str:
+        """A leaf of what the server says of its backend."""
+        return "".join(texts(self.get(f"/plat:platform/plat:backend/plat:{leaf}"), f"//plat:{leaf}"))
+
+    def reapply(self, name: str) -> str:
+        """The result of a re-apply of the one binding of a crypto map."""
+        (interface,) = texts(
+            self.get(f"/ctx:contexts/ctx:context/ctx:interface[ips:crypto-map/ips:name='{name}']/ctx:name"),
+            "//ctx:interface/ctx:name",
+        )
+        (context,) = texts(
+            self.get(f"/ctx:contexts/ctx:context[ctx:interface/ips:crypto-map/ips:name='{name}']/ctx:name"),
+            "//ctx:context/ctx:name",
+        )
+        action = (
+            f'<action xmlns="urn:ietf:params:xml:ns:yang:1"><contexts xmlns="{NS["ctx"]}"><context>'
+            f"<name>{context}</name><interface><name>{interface}</name>"
+            f'<crypto-map xmlns="{NS["ips"]}"><name>{name}</name><reapply/></crypto-map>'
+            "</interface></context></contexts></action>"
+        )
+        reply = etree.fromstring(self._requests.dispatch(etree.fromstring(action)).xml.encode())
+        return "".join(texts(reply, "//ips:result"))
+
+    def hear(self, kind: str, **wanted: str) -> dict[str, str]:
+        """The leafs of the next notification of that kind with these leafs; others are passed over."""
+        while True:
+            told = self._news.take_notification(timeout=PATIENCE)
+            assert told is not None, f"no notification {kind} came"
+            (content,) = [item for item in told.notification_ele if etree.QName(item).localname != "eventTime"]
+            leafs = {etree.QName(leaf).localname: leaf.text or "" for leaf in content}
+            if etree.QName(content).localname == kind and wanted.items() <= leafs.items():
+                return leafs
+
+
+@contextmanager
+def at(daemon: Daemon) -> Iterator[Site]:
+    """Sessions with a running server."""
+    with daemon.connect() as requests, daemon.connect() as news:
+        news.create_subscription()
+        yield Site(requests, news)
+
+
+def strongswan(directory: Path, schema_cache: Path, socket: Path, **more: str) -> Daemon:
+    """A server, not started yet, whose backend is the charon at that VICI socket."""
+    settings = {"socket": f'"{socket}"', "retry-min": "0.2", "retry-max": "1", **more}
+    lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
+    text = f'[backend]\nname = "strongswan"\n[backend.strongswan]\n{lines}\n'
+    directory.mkdir(exist_ok=True)
+    return Daemon(directory, settings=text, schema_cache=schema_cache)

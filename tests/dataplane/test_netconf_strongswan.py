@@ -1,0 +1,298 @@
+"""From a NETCONF commit to IKE on the wire and back: cryptomapd with backend strongSwan on both ends of a wire.
+
+Nothing is told to charon but by a commit, and nothing is known of a tunnel but by NETCONF.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dataplane.charon import LOCAL, PEERS, SOURCE, Lab
+from dataplane.sites import Site, at, strongswan
+from support.server import Daemon
+from support.state import NS, texts
+
+pytestmark = pytest.mark.timeout(120)
+
+TYPES = "urn:cryptomap:yang:cryptomap-types"
+
+CONTEXT = f"""
+<contexts xmlns="{NS["ctx"]}"><context><name>ipsec-d</name>%s</context></contexts>"""
+
+MAP = f"""
+<interface><name>{{interface}}</name><ipv4><address>{{local}}</address></ipv4>
+  <crypto-map xmlns="{NS["ips"]}"><name>{{name}}</name><initiate>{{initiate}}</initiate></crypto-map></interface>
+<access-list xmlns="{NS["acl"]}"><name>{{name}}</name><rule><name>rule-1</name><protocol>ip</protocol>
+  <source><prefix>{{source}}</prefix></source>
+  <destination><prefix>{{destination}}</prefix></destination></rule></access-list>
+<ikev2-ikesa-transform-set xmlns="{NS["ips"]}"><name>I-{{name}}</name>{{ike}}</ikev2-ikesa-transform-set>
+<ipsec-transform-set xmlns="{NS["ips"]}"><name>E-{{name}}</name>{{esp}}</ipsec-transform-set>
+<crypto-map xmlns="{NS["ips"]}"><name>{{name}}</name><type>ikev2-ipv4</type><match-address>{{name}}</match-address>
+  <peer>{{peer}}</peer>
+  <ikev2>
+    <authentication>
+      <local><pre-shared-key>{{key}}</pre-shared-key></local>
+      <remote><pre-shared-key>{{key}}</pre-shared-key></remote>
+    </authentication>
+    <ikev2-ikesa><transform-set>I-{{name}}</transform-set></ikev2-ikesa>
+    <payload><name>all</name><match>ipv4</match><transform-set>E-{{name}}</transform-set></payload>{{more}}
+  </ikev2></crypto-map>"""
+DEFAULTS = {"initiate": "on-bind", "key": "a pre-shared key", "ike": "", "esp": "", "more": ""}
+
+
+def here(number: int = 1, **changes: str) -> str:
+    """A map of the gateway towards the peer of that number."""
+    other = f"10.0.{number}.0/24"
+    ends = {"interface": "wire", "local": LOCAL, "peer": PEERS[number - 1], "source": SOURCE, "destination": other}
+    return MAP.format(**{**DEFAULTS, "name": f"foo{number}", **ends, **changes})
+
+
+def there(number: int = 1, **changes: str) -> str:
+    """The same map as that peer has it; it waits for the gateway."""
+    own, local = f"10.0.{number}.0/24", PEERS[number - 1]
+    ends = {"interface": f"wire{number}", "local": local, "peer": LOCAL, "source": own, "destination": SOURCE}
+    return MAP.format(**{**DEFAULTS, "name": f"foo{number}", "initiate": "on-traffic", **ends, **changes})
+
+
+def configuration(*maps: str) -> str:
+    return CONTEXT % "".join(maps)
+
+
+@pytest.fixture(scope="module")
+def servers(charons: Lab, tmp_path_factory: pytest.TempPathFactory, schema_cache: Path) -> Iterator[tuple[Daemon, ...]]:
+    directory = tmp_path_factory.mktemp("sites")
+    charons.gateway.reset()
+    charons.peer.reset()
+    started = [
+        strongswan(directory / name, schema_cache, charon.socket, timeout="2").start()
+        for name, charon in (("gateway", charons.gateway), ("peer", charons.peer))
+    ]
+    yield tuple(started)
+    for server in started:
+        server.close()
+
+
+@contextmanager
+def _cleared(server: Daemon) -> Iterator[Site]:
+    with at(server) as site:
+        site.clear()
+        yield site
+
+
+@pytest.fixture
+def gateway(servers: tuple[Daemon, Daemon]) -> Iterator[Site]:
+    with _cleared(servers[0]) as site:
+        yield site
+
+
+@pytest.fixture
+def peer(servers: tuple[Daemon, Daemon]) -> Iterator[Site]:
+    with _cleared(servers[1]) as site:
+        yield site
+
+
+def test_a_commit_on_both_ends_is_a_tunnel_and_its_removal_is_none(charons: Lab, gateway: Site, peer: Site) -> None:
+    peer.commit(configuration(there()))
+    assert peer.state("foo1")["status"] == "waiting"
+    gateway.commit(configuration(here()))
+    told = gateway.hear("tunnel-up", **{"crypto-map": "foo1"})
+    assert (told["local-gateway"], told["remote-gateway"]) == (LOCAL, PEERS[0])
+    assert peer.hear("tunnel-up")["inbound-spi"] == told["outbound-spi"]
+
+    mine, other = gateway.state("foo1"), peer.state("foo1")
+    assert (mine["status"], other["status"]) == ("up", "up")
+    assert mine["ike-sa/initiator-spi"] == other["ike-sa/initiator-spi"]
+    assert (mine["ike-sa/initiator"], other["ike-sa/initiator"]) == ("true", "false")
+    assert mine["child-sa/inbound-spi"] == other["child-sa/outbound-spi"]
+    assert charons.ping(1, count=3)
+    counted = gateway.state("foo1")
+    assert (counted["statistics/input-packets"], counted["statistics/output-packets"]) == ("3", "3")
+
+    gateway.clear()
+    assert gateway.hear("tunnel-down")["reason"] == "the map left the interface"
+    assert peer.hear("tunnel-down")["crypto-map"] == "foo1"
+    assert (charons.gateway.connections(), charons.gateway.sas()) == ([], [])
+    assert not charons.ping(1)
+
+
+# ===== algorithms =====
+
+IKE_SETS = [
+    ("des-cbc", "md5-96", "md5", 1),
+    ("triple-des-cbc", "sha1-96", "sha1", 2),
+    ("aes-cbc-128", "aes-xcbc-96", "aes-xcbc-128", 5),
+    ("aes-cbc-256", "sha2-256-128", "sha1", 14),
+    ("aes-cbc-128", "sha2-512-256", "sha1", 2),
+]
+ESP_SETS = [
+    ("null", "sha1-96"),
+    ("des-cbc", "md5-96"),
+    ("triple-des-cbc", "aes-xcbc-96"),
+    ("aes-cbc-128", "sha2-256-128"),
+    ("aes-cbc-256", "sha1-96"),
+    ("aes-128-gcm-64", "null"),
+    ("aes-128-gcm-96", "null"),
+    ("aes-128-gcm-128", "null"),
+    ("aes-256-gcm-64", "null"),
+    ("aes-256-gcm-128", "null"),
+]
+
+
+def ike_set(encryption: str, hmac: str, prf: str, group: int) -> str:
+    return (
+        f'<encryption xmlns:t="{TYPES}">t:{encryption}</encryption><hmac xmlns:t="{TYPES}">t:{hmac}</hmac>'
+        f'<prf xmlns:t="{TYPES}">t:{prf}</prf><group>{group}</group>'
+    )
+
+
+def esp_set(encryption: str, hmac: str) -> str:
+    return f'<encryption xmlns:t="{TYPES}">t:{encryption}</encryption><hmac xmlns:t="{TYPES}">t:{hmac}</hmac>'
+
+
+@pytest.mark.parametrize("first", [0, 5])
+def test_one_commit_of_five_maps_and_their_algorithms(gateway: Site, peer: Site, first: int) -> None:
+    sets = list(zip(range(1, 6), IKE_SETS, ESP_SETS[first:], strict=False))
+    for site, side in ((peer, there), (gateway, here)):
+        maps = [side(number, ike=ike_set(*ike), esp=esp_set(*esp)) for number, ike, esp in sets]
+        site.commit(configuration(*maps))
+    names = {f"foo{number}" for number, _, _ in sets}
+    while names:
+        names -= {gateway.hear("tunnel-up")["crypto-map"]}
+    for number, (encryption, hmac, prf, group), (cipher, integrity) in sets:
+        state = gateway.state(f"foo{number}")
+        negotiated = [state[f"ike-sa/{leaf}"].rpartition(":")[2] for leaf in ("encryption", "hmac", "prf", "group")]
+        assert negotiated == [encryption, hmac, prf, str(group)]
+        child = [state[f"child-sa/{leaf}"].rpartition(":")[2] for leaf in ("encryption", "hmac", "transform-set")]
+        assert child == [cipher, integrity, f"E-foo{number}"]
+
+
+# ===== what goes wrong, in the words of an operator =====
+
+
+def test_another_key_is_told_until_the_peer_s_operator_mends_it(gateway: Site, peer: Site) -> None:
+    peer.commit(configuration(there(key="another key")))
+    gateway.commit(configuration(here()))
+    reason = "the peer rejects our authentication: pre-shared key or identities differ (AUTHENTICATION_FAILED)"
+    gateway.hear("tunnel-down", reason=reason)
+    assert gateway.state("foo1")["last-error"] == reason
+    peer.hear("tunnel-down", reason="the peer's pre-shared key differs from ours (AUTHENTICATION_FAILED)")
+
+    peer.commit(configuration(there()))
+    gateway.hear("tunnel-up")
+    assert "last-error" not in gateway.state("foo1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ike": "<group>14</group>"}, "the peer accepts none of our IKE transform sets (NO_PROPOSAL_CHOSEN)"),
+        ({"esp": esp_set("aes-cbc-256", "sha2-512-256")}, "the peer accepts none of our IPsec transform sets"
+         " (NO_PROPOSAL_CHOSEN)"),
+        ({"source": "10.9.9.0/24"}, "the peer does not accept our traffic selector: its crypto ACL must mirror ours"
+         " (TS_UNACCEPTABLE)"),
+    ],
+    ids=["ike", "esp", "selector"],
+)  # fmt: skip
+def test_a_refusal_is_told(gateway: Site, peer: Site, changes: dict[str, str], words: str) -> None:
+    peer.commit(configuration(there(**changes)))
+    gateway.commit(configuration(here()))
+    gateway.hear("tunnel-down", reason=words)
+    state = gateway.state("foo1")
+    assert state["last-error"] == words
+    assert state["status"] in ("down", "negotiating")  # it is tried again and again
+
+
+# ===== losses and restarts =====
+
+KEEPALIVE = "<keepalive><interval>1</interval></keepalive>"
+
+
+def up(gateway: Site, peer: Site, **changes: str) -> None:
+    """The map of the first peer, committed on both ends and up."""
+    peer.commit(configuration(there(**changes)))
+    gateway.commit(configuration(here(**changes)))
+    gateway.hear("tunnel-up")
+    peer.hear("tunnel-up")
+
+
+def test_a_lost_peer_comes_back(charons: Lab, gateway: Site, peer: Site) -> None:
+    up(gateway, peer, more=KEEPALIVE)
+    charons.cut()
+    try:
+        gateway.hear("tunnel-down", reason="the peer does not answer: given up after 2 retransmissions")
+        assert gateway.state("foo1")["status"] in ("down", "negotiating")
+    finally:
+        charons.mend()
+    gateway.hear("tunnel-up")
+    assert charons.ping(1)
+
+
+def test_charon_dies_and_is_started_again(charons: Lab, gateway: Site, peer: Site) -> None:
+    """The server goes on, says what is wrong, refuses what it cannot do, and mends it when charon is back."""
+    up(gateway, peer)
+    assert charons.ping(1, count=2)
+    assert gateway.state("foo1")["statistics/output-packets"] == "2"
+    charons.gateway.kill()
+    try:
+        state = gateway.state("foo1")
+        assert state["status"] == "unknown"
+        assert f"charon at {charons.gateway.socket}" in state["last-error"]
+        assert gateway.backend("health") == "unavailable"
+        error = gateway.refused(configuration(here(2)))
+        assert (error.tag, error.app_tag) == ("operation-failed", "backend-unavailable")
+    finally:
+        charons.gateway.start()
+    gateway.hear("tunnel-up")
+    assert gateway.backend("health") == "connected"
+    assert charons.ping(1, patience=10)  # the peer has to find out that the older SA is no use any more
+    assert int(gateway.state("foo1")["statistics/output-packets"]) >= 3
+
+
+def test_a_hanging_charon_does_not_hang_the_server(
+    charons: Lab, servers: tuple[Daemon, Daemon], gateway: Site, peer: Site
+) -> None:
+    """A commit is answered when the backend's patience ends; meanwhile others read as ever."""
+    up(gateway, peer)
+    answered: list[str] = []
+
+    def commit() -> None:
+        error = gateway.refused(configuration(here(2)))
+        answered.append(error.message or "")
+
+    os.kill(charons.gateway.pid, signal.SIGSTOP)
+    try:
+        waiting = threading.Thread(target=commit)
+        waiting.start()
+        with at(servers[0]) as other:
+            assert texts(other.get("/ctx:contexts/ctx:context/ips:crypto-map/ips:name"), "//ips:name") == ["foo1"]
+            assert not answered
+        waiting.join()
+    finally:
+        os.kill(charons.gateway.pid, signal.SIGCONT)
+    assert f"charon at {charons.gateway.socket}: did not answer" in answered[0]
+    gateway.commit(configuration(here(2)))
+    assert gateway.state("foo1")["status"] == "up"
+
+
+def test_a_killed_server_finds_its_tunnels_as_they_were(
+    charons: Lab, servers: tuple[Daemon, Daemon], peer: Site
+) -> None:
+    with _cleared(servers[0]) as gateway:
+        up(gateway, peer)
+        assert charons.ping(1, count=2)
+        before = gateway.state("foo1")
+    servers[0].kill()
+    servers[0].start()
+    with at(servers[0]) as again:
+        after = again.state("foo1")
+        assert after["child-sa/inbound-spi"] == before["child-sa/inbound-spi"]
+        assert after["statistics/output-packets"] == before["statistics/output-packets"] == "2"
+        again.clear()
+        again.hear("tunnel-down", reason="the map left the interface")

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.setup-done
 STATE ?= .state
 LISTEN ?= 127.0.0.1:8300
 
-.PHONY: setup demo serve test check bench fuzz-validate clean
+.PHONY: setup demo serve test check bench fuzz-validate crash clean
 
 setup: $(STAMP)
 
@@ -42,6 +42,11 @@ bench: setup
 # 10,000 generated edits, our incremental verdict against our full verdict and against yanglint.
 fuzz-validate: setup
 	CRYPTOMAP_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=0 tests/unit/data/validation/test_differential.py
+
+# A server killed 1,000 times, at every step and anywhere, and looked at after each (KILLS=n, SEED=n).
+crash: setup
+	CRYPTOMAP_CRASH_KILLS=$(or $(KILLS),1000) CRYPTOMAP_CRASH_SEED=$(or $(SEED),2026) \
+		$(BIN)/python -m pytest -q -s -p no:cacheprovider tests/crash/test_every_step.py
 
 clean:
 	rm -rf $(VENV) $(STATE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

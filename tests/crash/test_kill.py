@@ -12,15 +12,13 @@ from __future__ import annotations
 import os
 import random
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 import pytest
 
-from cryptomap_backend.intent import Intent, TunnelId
-from support.random_commits import INTERFACE, Model, any_commit, first
+from support.oracle import Moment, There, assert_untouched_tunnels_stayed, assert_world_is
+from support.random_commits import Model, any_commit, first
 from support.victim import LOST, Kill, Victim
 from support.wire import BASE, Wire, open_wire, session
-from support.world import WorldProcess
 
 COMMITS = 200
 SEED = int(os.environ.get("CRYPTOMAP_CRASH_SEED", "2026"))
@@ -45,55 +43,6 @@ def schedule(chance: random.Random) -> dict[int, Kill]:
     kills += [Kill(how) for how in ("asked", "delivered", "answered", "request", "reply")]
     chance.shuffle(kills)
     return dict(zip(sorted(chance.sample(range(2, COMMITS), len(kills))), kills, strict=True))
-
-
-def without_applied(intent: Intent) -> Intent:
-    """What was applied is no part of the configuration; it is compared apart."""
-    return Intent.of(
-        (replace(tunnel, applied=()) for tunnel in intent.tunnels.values()), intent.responders.values(), intent.l2
-    )
-
-
-@dataclass(frozen=True)
-class Moment:
-    """The configuration at one time, as the server tells it and as the test thinks it is."""
-
-    running: str
-    model: Model
-
-
-@dataclass(frozen=True)
-class There:
-    """What the world held at that time."""
-
-    held: Intent
-    spis: dict[TunnelId, list[tuple[int, int]]]
-
-    @classmethod
-    def of(cls, world: WorldProcess) -> There:
-        return cls(world.remote.held(), world.spis())
-
-
-def assert_world_is(victim: Victim, now: Moment) -> There:
-    """Tunnel by tunnel, with all parameters and keys; and once more, coarsely, against the model."""
-    there = There.of(victim.world)
-    assert without_applied(there.held) == without_applied(victim.asked_by(now.running))
-    tunnels = {item.crypto_map: tunnel for item, tunnel in there.held.tunnels.items()}
-    assert {name: (str(t.remote), t.children[0].proposals[0].name) for name, t in tunnels.items()} == now.model.maps
-    for tunnel in tunnels.values():
-        assert tunnel.children[0].proposals[0].dscp == now.model.dscp[tunnel.children[0].proposals[0].name]
-    assert {dscp: there.held.l2.dscp_to_cos[dscp] for dscp in now.model.cos} == now.model.cos
-    assert {item.interface for item in there.held.tunnels} <= {INTERFACE}
-    return there
-
-
-def assert_untouched_tunnels_stayed(victim: Victim, was: There, before: Moment, after: Moment, now: There) -> None:
-    """Neither a crash nor the restart renegotiates anything, or forgets what was applied."""
-    old, new = victim.asked_by(before.running), victim.asked_by(after.running)
-    untouched = [item for item, tunnel in old.tunnels.items() if new.tunnels.get(item) == tunnel]
-    for item in untouched:
-        assert now.spis[item] == was.spis[item], item
-        assert now.held.tunnels[item].applied == was.held.tunnels[item].applied, item
 
 
 class Storm:
@@ -130,8 +79,8 @@ class Storm:
         assert was is not None
         self.victim.ended()
         await self._restart(before, after, answered)
-        there = assert_world_is(self.victim, self.now)
-        assert_untouched_tunnels_stayed(self.victim, was, before, after, there)
+        there = assert_world_is(self.victim.daemon, self.victim.world, self.now)
+        assert_untouched_tunnels_stayed(self.victim.daemon, was, [before, self.now], there)
         return True
 
     async def _commit(self, wire: Wire, edits: list[str]) -> tuple[str, bool]:
@@ -169,6 +118,6 @@ async def test_killed_in_the_middle_of_random_commits(victim: Victim) -> None:
     victim.start()
     while storm.number < COMMITS:
         await storm.until_killed()
-    assert_world_is(victim, storm.now)
+    assert_world_is(victim.daemon, victim.world, storm.now)
     assert len(storm.died) >= 10, storm.died
     assert {"at", "after", "request", "reply"} <= {kill.how for kill in storm.died}

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class Daemon:
 
     ``options`` go to ``cryptomapd serve``; ``settings`` is the text of its TOML file. ``user`` is a recovery user.
     ``schema_cache`` is a directory of compiled schemas that several servers of a test run share, to start faster.
-    ``program`` is what is run instead of cryptomapd itself.
+    ``program`` is what is run instead of cryptomapd itself, ``popen`` runs it.
     """
 
     directory: Path
@@ -68,6 +68,7 @@ class Daemon:
     port: int = 0
     schema_cache: Path | None = None
     program: Sequence[str] = ("-m", "cryptomap.daemon")
+    popen: Callable[..., subprocess.Popen[str]] = field(default=subprocess.Popen, repr=False)
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
     @property
@@ -107,7 +108,7 @@ class Daemon:
         """Start it."""
         self._take_schema()
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(
+            self.process = self.popen(
                 self.command(),
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -118,13 +119,20 @@ class Daemon:
 
     def ready(self) -> None:
         """Wait for its ready line."""
+        assert self.comes_up(), self.log.read_text()
+
+    def comes_up(self) -> bool:
+        """Wait for its ready line, or for its end."""
         assert self.process is not None
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
+        if not line:
+            return False
         assert line.startswith("cryptomapd ready ssh "), f"{line!r}\n{self.log.read_text()}"
         self.host, _, port = line.split()[3].rpartition(":")
         self.port = int(port)
         self._give_schema()
+        return True
 
     def refused(self) -> subprocess.CompletedProcess[str]:
         """Start it where it must not start: how it ended, and what it said."""

@@ -11,16 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
-from lxml import etree
 
-from cryptomap.data.validation import validate
-from cryptomap.data.xml import read_config
-from cryptomap.datastore.secrets import Vault
-from cryptomap.ipsec.read import Reader
-from cryptomap_backend.intent import Intent
 from support.server import Daemon
 from support.world import Gatekeeper, Hold, WorldProcess
-from support.yang import product_schema
 
 LOST = (EOFError, OSError, asyncssh.Error)
 """What a client of a server that was killed meets."""
@@ -81,7 +74,6 @@ class Victim:
         self.daemon = daemon
         self.world = world
         self.keeper = keeper
-        self.schema = product_schema()
         self._steps: Steps | None = None
         self._helpers: list[threading.Thread] = []
 
@@ -128,9 +120,3 @@ class Victim:
         self.daemon.close()
         if self._steps is not None:
             self._steps.close()
-
-    def asked_by(self, running: str) -> Intent:
-        """What a configuration asks of a gateway, keys included, read apart from the server."""
-        vault = Vault.open(self.daemon.state / "secrets.key", create=False)
-        root = read_config(self.schema, etree.fromstring(running), vault)
-        return Reader(validate(self.schema, root, None).root, vault.reveal).intent(lambda _: None)

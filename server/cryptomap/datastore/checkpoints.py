@@ -19,7 +19,7 @@ from cryptomap.data.tree import Node
 from cryptomap.datastore.checkpoint import Checkpoint, CheckpointFault, Header, decode, encode
 from cryptomap.datastore.journal import shrink
 from cryptomap.datastore.statedir import publish
-from cryptomap.datastore.transaction import Observer, silent
+from cryptomap.datastore.steps import Observer, Step, silent
 from cryptomap.schema.nodes import Schema
 
 __all__ = ["Background", "Checkpointer", "Checkpoints", "on_thread"]
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 KEEP = 3
 MINIMUM_WEIGHT = 1 << 20  # bytes of documents
+SHARE = 0.5  # of the last checkpoint's size
 SUFFIX = ".checkpoint"
 
 Background: TypeAlias = Callable[[Callable[[], None]], None]
@@ -54,19 +55,22 @@ class Checkpoints:
         temporary = path.with_name(f".{path.name}.part")
         try:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                self._step(Step.CHECKPOINT_OPENED)
                 encode(schema, root, header, self._unless_stopped(file.write))
                 file.flush()
-                self._step("checkpoint written")
+                self._step(Step.CHECKPOINT_WRITTEN)
                 os.fsync(file.fileno())
+                self._step(Step.CHECKPOINT_SYNCED)
                 size = file.tell()
             publish(temporary, path)
         except (OSError, CheckpointFault):
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        self._step("checkpoint published")
+        self._step(Step.CHECKPOINT_PUBLISHED)
         for commit in self.commits()[KEEP:]:
             self._path(commit).unlink(missing_ok=True)
+        self._step(Step.CHECKPOINTS_PRUNED)
         return size
 
     def stop(self) -> None:
@@ -114,8 +118,16 @@ class Checkpoints:
 class Checkpointer:
     """Decides when a checkpoint is due and has it written in the background, one at a time."""
 
-    def __init__(self, schema: Schema, checkpoints: Checkpoints, journal: Path, background: Background) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        checkpoints: Checkpoints,
+        journal: Path,
+        background: Background,
+        step: Observer = silent,
+    ) -> None:
         """``journal``: the journal file, whose write-ahead log is folded in at the same occasion."""
+        self._step = step
         self._schema = schema
         self._checkpoints = checkpoints
         self._journal = journal
@@ -128,7 +140,7 @@ class Checkpointer:
     def note(self, weight: int, root: Node, header: Header, *, now: bool = False) -> None:
         """A commit of that weight (bytes) was made or replayed, and this is the configuration after it."""
         self._weight += weight
-        due = now or self._weight >= max(MINIMUM_WEIGHT, self._size // 2)
+        due = now or self._weight >= max(MINIMUM_WEIGHT, SHARE * self._size)
         if due and not self._begun:
             self._weight = 0
             self._begun = True
@@ -143,6 +155,7 @@ class Checkpointer:
             try:
                 self._size = self._checkpoints.write(self._schema, root, header)
                 shrink(self._journal)
+                self._step(Step.LOG_FOLDED)
             except Exception as fault:  # never fatal: the journal holds everything; the next commits try again
                 log.warning("checkpoint of commit %d not written: %s", header.commit, fault)
             self._begun = False

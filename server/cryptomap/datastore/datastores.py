@@ -32,17 +32,16 @@ from cryptomap.datastore.memory import undisturbed
 from cryptomap.datastore.partial_locks import PartialLock, PartialLocks
 from cryptomap.datastore.running import Running
 from cryptomap.datastore.statedir import StateDirectory, StateFault
+from cryptomap.datastore.steps import Observer, silent
 from cryptomap.datastore.transaction import (
     Check,
     FactKey,
-    Observer,
     Origin,
     Participant,
     Pending,
     Prepared,
     Transition,
     Warnings,
-    silent,
 )
 from cryptomap.errors import InUse, InvalidValue, OperationFailed, OperationNotSupported
 from cryptomap.schema.nodes import Schema

@@ -29,6 +29,7 @@ from cryptomap.data.xml import Sealer
 from cryptomap.datastore.clock import Clock
 from cryptomap.datastore.history import COLUMNS, ENTRY_WEIGHT, ORIGIN_DIGEST, Record, digest_of, pack
 from cryptomap.datastore.statedir import StateFault
+from cryptomap.datastore.steps import Observer, Step, silent
 from cryptomap.datastore.transaction import FactKey, OutcomeUnknown, Pending, Transition
 from cryptomap.errors import OperationFailed
 from cryptomap.schema.nodes import Schema
@@ -75,10 +76,11 @@ class Journal:
 
     name = "journal"
 
-    def __init__(self, path: Path, schema: Schema, clock: Clock) -> None:
+    def __init__(self, path: Path, schema: Schema, clock: Clock, step: Observer = silent) -> None:
         """Open or make the journal file. Raises StateFault if it is unusable or of a newer format."""
         self._schema = schema
         self._clock = clock
+        self._step = step
         self._in_doubt = False
         self.last: Record | None = None  # the commit stored last by this object, and what replaying it weighs
         self.last_weight = 0
@@ -115,6 +117,7 @@ class Journal:
         except sqlite3.Error as fault:
             self._rollback()
             raise _cannot_store(fault) from fault
+        self._step(Step.INSERTED)
         return _Prepared(record, len(document) + ENTRY_WEIGHT, transition)
 
     def apply(self, prepared: _Prepared) -> None:
@@ -125,6 +128,7 @@ class Journal:
         except sqlite3.Error as fault:
             self._rollback()
             raise _cannot_store(fault) from fault
+        self._step(Step.NOTED)
         self._commit()
         self.head, self.digest = prepared.record.id, prepared.record.digest
         self.pending = prepared.transition.pending
@@ -226,6 +230,7 @@ class Journal:
             self._rollback()
             raise _cannot_store(fault) from fault
         self._commit()
+        self._step(Step.STORED)
 
     def _begin(self) -> None:
         try:
@@ -262,6 +267,7 @@ class Journal:
             self._rollback()
             raise
         self._in_doubt = False
+        self._step(Step.SETTLED)
 
     def _rollback(self) -> None:
         if self._db.in_transaction:  # some errors have rolled back already

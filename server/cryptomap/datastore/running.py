@@ -23,11 +23,11 @@ from cryptomap.datastore.journal import Journal, StartupCopy
 from cryptomap.datastore.memory import give_back, undisturbed
 from cryptomap.datastore.recovery import Archive, Rebuilt
 from cryptomap.datastore.statedir import StateDirectory, write_durably
+from cryptomap.datastore.steps import Observer, Step
 from cryptomap.datastore.sync import Sync
 from cryptomap.datastore.transaction import (
     Check,
     FactKey,
-    Observer,
     Origin,
     OutOfSync,
     Participant,
@@ -73,9 +73,10 @@ class Running:
         self._clock = clock
         self._step = step
         self._participants = participants
-        self._journal = Journal(state.journal, schema, clock)
+        self._journal = Journal(state.journal, schema, clock, step)
+        step(Step.OPENED)
         self._checkpoints = Checkpoints(state.checkpoints, step)
-        self._checkpointer = Checkpointer(schema, self._checkpoints, state.journal, background)
+        self._checkpointer = Checkpointer(schema, self._checkpoints, state.journal, background, step)
         self.history = History(state.journal)
         self.archive = Archive(schema, seal, self._checkpoints, self.history)
         self.transactor = Transactor(schema, checks, participants, self._journal, step)
@@ -182,6 +183,7 @@ class Running:
         """Bring the participants to running; one that cannot follow yet is retried by ``tick``."""
         self._sync.mark_all("not reconciled since the start")
         self._reconcile("startup")
+        self._step(Step.STARTED)
 
     def tick(self) -> float | None:
         """Do what is due; seconds until something is due next, or ``None``."""
@@ -218,7 +220,7 @@ class Running:
     def _publish(self, transition: Transition) -> None:
         """The transition is durable: it is what readers see from now on."""
         self.snapshot = transition.new
-        self._step("published")
+        self._step(Step.PUBLISHED)
         self._checkpointer.note(self._journal.last_weight, transition.new.root, self._header())
         if self._journal.last_weight >= LARGE_DOCUMENT:
             self._give_back_at = self._clock.monotonic() + GIVE_BACK_AFTER
@@ -234,11 +236,14 @@ class Running:
         original = before.original if before else old
         self.waiting = Waiting.armed(pending, original, self._clock) if pending else None
         if pending:
+            self._step(Step.ARMED)
             self.announce(ConfirmedCommit("extend" if before else "start", origin, pending.timeout))
         elif before:
+            self._step(Step.CONFIRMED)
             self.announce(ConfirmedCommit("complete", origin))
 
     def _revert(self, waiting: Waiting, origin: Origin, participants: Sequence[Participant]) -> None:
+        self._step(Step.REVERTING)
         new = waiting.original
         changes = tuple(diff(self.snapshot.root, new.root))
         if changes:
@@ -247,6 +252,7 @@ class Running:
         else:
             self._journal.store_pending(None)
         self.waiting = None
+        self._step(Step.REVERTED)
 
     def _transact(self, transition: Transition, participants: Sequence[Participant]) -> None:
         try:
@@ -293,12 +299,15 @@ class Running:
     @undisturbed()
     def _recover(self, boot_from_startup: bool) -> None:
         rebuilt = self.archive.rebuild(self.head)
+        self._step(Step.REBUILT)
         self.snapshot = self.archive.snapshot(rebuilt)
-        self._step("recovered")
+        self._step(Step.RECOVERED)
         self._set_aside(rebuilt)
         self._heal_lost_tail()
         self._recover_waiting()
+        self._step(Step.WAITING_RECOVERED)
         self._recover_startup(boot_from_startup)
+        self._step(Step.STARTUP_RECOVERED)
         upgraded = not rebuilt.trusted
         if rebuilt.replayed or upgraded:
             self._checkpointer.note(rebuilt.replayed, self.snapshot.root, self._header(), now=upgraded)

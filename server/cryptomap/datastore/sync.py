@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from cryptomap.datastore.clock import Clock
-from cryptomap.datastore.transaction import FactKey, Observer, OutcomeUnknown, Participant, Transition, transact
+from cryptomap.datastore.steps import Deed, Observer
+from cryptomap.datastore.transaction import FactKey, OutcomeUnknown, Participant, Transition, transact
 from cryptomap.errors import OperationFailed, RpcError, RpcErrors
 
 __all__ = ["Sync"]
@@ -76,6 +77,7 @@ class Sync:
         else:
             log.info("%s follows running", participant.name)
             del self._stale[participant.name]
+            self._step(Deed.RECONCILED.by(participant.name))
 
     def _schedule(self) -> None:
         if not self._stale:

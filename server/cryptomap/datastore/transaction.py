@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeAlias
 from cryptomap.data.diff import Change, diff
 from cryptomap.data.tree import Node
 from cryptomap.data.validation import Snapshot, validate
+from cryptomap.datastore.steps import Deed, Observer, Step, silent
 from cryptomap.errors import RollbackFailed, RpcError, RpcErrors
 from cryptomap.schema.nodes import Schema
 
@@ -28,7 +29,6 @@ __all__ = [
     "Check",
     "FactKey",
     "Last",
-    "Observer",
     "Origin",
     "OutOfSync",
     "OutcomeUnknown",
@@ -40,7 +40,6 @@ __all__ = [
     "Warnings",
     "check",
     "rehearse",
-    "silent",
     "transact",
 ]
 
@@ -50,9 +49,6 @@ MAX_VIOLATIONS = 100
 
 Prepared: TypeAlias = Any
 """What a participant's prepare hands to its own apply, abort and revert. ``None``: nothing to do, do not call again."""
-
-Observer: TypeAlias = Callable[[str], None]
-"""Told the name of each step once it is done. Must not raise; crash tests inject one that kills the process."""
 
 FactKey: TypeAlias = tuple[str, ...]
 """Names a durable fact that is not configuration, such as ("applied-dscp", context, interface, crypto map)."""
@@ -147,10 +143,6 @@ Check: TypeAlias = Callable[[Transition], Iterable[RpcError]]
 """A commit rule. What it yields with severity "warning" never fails a commit."""
 
 
-def silent(_step: str) -> None:
-    """The observer that does nothing."""
-
-
 @dataclass(slots=True)
 class Transactor:
     """Everything a commit passes through, in order: validation, the commit rules, the participants, the journal."""
@@ -177,11 +169,11 @@ class Transactor:
         Raises RpcError or RpcErrors, and then running, backend and disk are as they were; or OutOfSync, which says
         what may not be."""
         transition = self.transition(old, candidate, origin, pending)
-        self.step("validated")
+        self.step(Step.VALIDATED)
         if not transition.changes:
             return transition, ()
         warnings = check(transition, self.checks)
-        self.step("checked")
+        self.step(Step.CHECKED)
         transact(transition, self.participants, self.journal, self.step)
         self._examined = None
         return transition, warnings
@@ -205,19 +197,19 @@ def transact(
         try:
             prepared = participant.prepare(transition)
         except Exception:
-            _abort(ready)
+            _abort(ready, step)
             raise
         if prepared is not None:
             ready.append((participant, prepared))
-        step(f"prepared {participant.name}")
+        step(Deed.PREPARED.by(participant.name))
     for position, (participant, prepared) in enumerate(ready):
         try:
             participant.apply(prepared)
         except Exception as fault:
-            _abort(ready[position + 1 :])
-            failures = _revert(ready[:position])
+            _abort(ready[position + 1 :], step)
+            failures = _revert(ready[:position], step)
             raise _answer(participant.name, fault, failures) from fault
-        step(f"applied {participant.name}")
+        step(Deed.APPLIED.by(participant.name))
 
 
 def rehearse(transition: Transition, participants: Iterable[Participant]) -> dict[str, Prepared]:
@@ -229,19 +221,20 @@ def rehearse(transition: Transition, participants: Iterable[Participant]) -> dic
             if prepared is not None:
                 ready.append((participant, prepared))
     finally:
-        _abort(ready)
+        _abort(ready, silent)
     return {participant.name: prepared for participant, prepared in ready}
 
 
-def _abort(ready: Sequence[tuple[Last, Prepared]]) -> None:
+def _abort(ready: Sequence[tuple[Last, Prepared]], step: Observer) -> None:
     for participant, prepared in reversed(ready):
         try:
             participant.abort(prepared)
         except Exception:  # prepare touched nothing in the world, so there is nothing to make good
             log.exception("%s could not abort", participant.name)
+        step(Deed.ABORTED.by(participant.name))
 
 
-def _revert(applied: Sequence[tuple[Participant, Prepared]]) -> dict[str, Exception]:
+def _revert(applied: Sequence[tuple[Participant, Prepared]], step: Observer) -> dict[str, Exception]:
     """Undo in reverse order and go on after a failure; what failed, by participant."""
     failures: dict[str, Exception] = {}
     for participant, prepared in reversed(applied):
@@ -250,6 +243,7 @@ def _revert(applied: Sequence[tuple[Participant, Prepared]]) -> dict[str, Except
         except Exception as fault:
             _log_unless_expected(participant.name, fault)
             failures[participant.name] = fault
+        step(Deed.REVERTED.by(participant.name))
     return failures
 
 

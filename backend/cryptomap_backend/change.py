@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 from immutables import Map
 
 from cryptomap_backend.intent import Intent, L2Marking, Responder, ResponderId, Tunnel, TunnelId
+from cryptomap_backend.state import Drift
 
-__all__ = ["Change", "Replacement", "between", "change_of", "with_reapplied"]
+__all__ = ["Change", "Replacement", "between", "change_of", "drift_of", "with_reapplied"]
 
 Key = TypeVar("Key", TunnelId, ResponderId)
 Item = TypeVar("Item", Tunnel, Responder)
@@ -92,6 +93,17 @@ def change_of(
 def between(old: Intent, new: Intent) -> Change:
     """The change between two whole intents: compares every object, so it is for start-up and reconcile."""
     return Change(old, new, _differences(old.tunnels, new.tunnels), _differences(old.responders, new.responders))
+
+
+def drift_of(mending: Change) -> Drift:
+    """How the world differed, given the change that mends it."""
+    return Drift(
+        missing=tuple([tunnel.id for tunnel in mending.created]),
+        unexpected=tuple([tunnel.id for tunnel in mending.deleted]),
+        different=tuple([new.id for _, new in mending.updated]),
+        responders=tuple([item.some.id for item in mending.responders]),
+        l2=mending.l2_changed,
+    )
 
 
 def with_reapplied(intent: Intent, tunnel: TunnelId) -> Change:

@@ -166,6 +166,11 @@ class BackendConformance:
         return lambda number=1, dscp=0x28: example_manual(number, dscp=dscp)
 
     @pytest.fixture
+    def l2(self, backend: Backend) -> L2Marking:
+        """QoS maps for a backend that can program them, else those that ask for nothing."""
+        return example_l2() if Feature.DOT1P in backend.capabilities().features else L2Marking()
+
+    @pytest.fixture
     def ike(self, backend: Backend) -> None:
         """Asked for by tests that need negotiated tunnels."""
         if TunnelKind.IKEV2 not in backend.capabilities().kinds:
@@ -195,8 +200,8 @@ class BackendConformance:
 
     # ===== prepare, apply, revert =====
 
-    def test_prepare_touches_nothing(self, backend: Backend, example: Example) -> None:
-        backend.prepare(between(Intent(), Intent.of([example()], l2=example_l2())))
+    def test_prepare_touches_nothing(self, backend: Backend, example: Example, l2: L2Marking) -> None:
+        backend.prepare(between(Intent(), Intent.of([example()], l2=l2)))
         assert not backend.observe().tunnels
         assert not backend.events()
 
@@ -234,10 +239,10 @@ class BackendConformance:
         assert set(backend.observe(example(2).id).tunnels) == {example(2).id}
         assert not backend.observe(TunnelId("no", "such", "tunnel")).tunnels
 
-    def test_revert_restores_what_was_there(self, backend: Backend, example: Example) -> None:
+    def test_revert_restores_what_was_there(self, backend: Backend, example: Example, l2: L2Marking) -> None:
         intent = self.bring_up(backend, example(1), example(2))
         kept = spis(self.state(backend, example(2).id))
-        change = change_of(intent, {example(1).id: None, example(3).id: example(3)}, l2=example_l2())
+        change = change_of(intent, {example(1).id: None, example(3).id: example(3)}, l2=l2)
         plan = backend.prepare(change)
         backend.apply(plan)
         backend.revert(plan)

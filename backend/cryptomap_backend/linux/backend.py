@@ -9,7 +9,7 @@ from secrets import token_hex
 
 from immutables import Map
 
-from cryptomap_backend.capabilities import Capabilities, Complaint
+from cryptomap_backend.capabilities import Capabilities
 from cryptomap_backend.change import Change, Replacement, between
 from cryptomap_backend.contract import (
     ApplyFailed,
@@ -18,9 +18,9 @@ from cryptomap_backend.contract import (
     OutcomeUnknown,
     Refused,
     Unavailable,
-    Unsupported,
 )
 from cryptomap_backend.intent import Intent, L2Marking, Responder, ResponderId, Tunnel, TunnelId
+from cryptomap_backend.judge import judge
 from cryptomap_backend.linux import able
 from cryptomap_backend.linux.access import open_kernel
 from cryptomap_backend.linux.drift import Comparison, Seen, compare
@@ -90,7 +90,7 @@ class LinuxBackend:
     # ===== commands =====
 
     def prepare(self, change: Change) -> Plan:
-        warnings = self._judge(change)
+        warnings = judge(change, self._able(self._commands), complaints)
         self._holdings.refuse_conflicts(change.tunnels)
         return make_plan(change, self._live, next(self._tokens), warnings)
 
@@ -142,20 +142,6 @@ class LinuxBackend:
         self._reads.close()
 
     # ===== preparing =====
-
-    def _judge(self, change: Change) -> tuple[str, ...]:
-        """Raises Unsupported for what cannot be done; answers the warnings."""
-        able_to = self._able(self._commands)
-        found: list[tuple[TunnelId | ResponderId | None, Complaint]] = []
-        for tunnel in (item.new for item in change.tunnels if item.new):
-            found += [(tunnel.id, item) for item in (*able_to.complaints(tunnel), *complaints(tunnel))]
-        for responder in (item.new for item in change.responders if item.new):
-            found += [(responder.id, item) for item in able_to.responder_complaints(responder)]
-        if change.l2_changed:
-            found += [(None, item) for item in able_to.l2_complaints(change.new.l2)]
-        if any(complaint.fatal for _, complaint in found):
-            raise Unsupported((item, complaint) for item, complaint in found if complaint.fatal)
-        return tuple(f"{item}: {complaint.message}" if item else complaint.message for item, complaint in found)
 
     def _live(self, tunnel: TunnelId) -> int:
         """A manual map that is held has its pair of SAs."""

@@ -20,6 +20,7 @@ from cryptomap_backend.intent import (
     EspProposal,
     ManualSa,
     Mode,
+    Responder,
     Selector,
     Tunnel,
     TunnelId,
@@ -76,9 +77,9 @@ def sa_keys(tunnel: Tunnel) -> tuple[SaKey, SaKey]:
     return _sa_key(local, tunnel.manual.inbound), _sa_key(remote, tunnel.manual.outbound)
 
 
-def complaints(tunnel: Tunnel) -> Iterator[Complaint]:
+def complaints(tunnel: Tunnel | Responder) -> Iterator[Complaint]:
     """What of a tunnel the kernel's selectors and manual keys cannot express, beyond the capabilities."""
-    if tunnel.kind is not TunnelKind.MANUAL:
+    if isinstance(tunnel, Responder) or tunnel.kind is not TunnelKind.MANUAL:
         return
     proposals = list(tunnel.proposals)
     if tunnel.manual is None or len(proposals) != 1 or tunnel.remote is None or tunnel.selector is None:

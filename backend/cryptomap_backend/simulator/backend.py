@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from secrets import token_hex
 from typing import TypeVar
 
-from cryptomap_backend.capabilities import Capabilities, Complaint
-from cryptomap_backend.change import Change, between
-from cryptomap_backend.contract import Lane, OutcomeUnknown, Unavailable, Unsupported
-from cryptomap_backend.intent import Intent, ResponderId, TunnelId
+from cryptomap_backend.capabilities import Capabilities
+from cryptomap_backend.change import Change, between, drift_of
+from cryptomap_backend.contract import Lane, OutcomeUnknown, Unavailable
+from cryptomap_backend.intent import Intent, TunnelId
+from cryptomap_backend.judge import judge
 from cryptomap_backend.plan import Plan, make_plan
 from cryptomap_backend.simulator.faults import Hang
 from cryptomap_backend.simulator.remote import RemoteWorld
@@ -45,7 +46,7 @@ class SimulatorBackend:
         return capabilities
 
     def prepare(self, change: Change) -> Plan:
-        warnings = self._judge(change)
+        warnings = judge(change, self._capabilities or self.capabilities())
         tunnels = [item.some.id for item in change.tunnels]
         live = self._guarded(Lane.COMMANDS, "prepare", lambda: self.world.live(tunnels), Unavailable)
         return make_plan(change, lambda tunnel: live.get(tunnel, 0), next(self._tokens), warnings)
@@ -76,7 +77,7 @@ class SimulatorBackend:
     def reconcile(self, intent: Intent) -> Drift:
         held = self._command("reconcile", self.world.held)
         change = between(held, intent)
-        drift = _drift(change)
+        drift = drift_of(change)
         if not change.is_empty:
             plan = make_plan(change, lambda tunnel: 0, next(self._tokens))
             self._command("reconcile", lambda: self.world.apply(plan.token, plan.steps, "reconcile"))
@@ -100,20 +101,6 @@ class SimulatorBackend:
         if isinstance(self.world, RemoteWorld):
             self.world.close()
 
-    def _judge(self, change: Change) -> tuple[str, ...]:
-        """Raises Unsupported for what cannot be done; answers the warnings. Judges what the change sets, no more."""
-        able = self._capabilities or self.capabilities()
-        found: list[tuple[TunnelId | ResponderId | None, Complaint]] = []
-        for tunnel in (item.new for item in change.tunnels if item.new):
-            found += [(tunnel.id, complaint) for complaint in able.complaints(tunnel)]
-        for responder in (item.new for item in change.responders if item.new):
-            found += [(responder.id, complaint) for complaint in able.responder_complaints(responder)]
-        if change.l2_changed:
-            found += [(None, complaint) for complaint in able.l2_complaints(change.new.l2)]
-        if any(complaint.fatal for _, complaint in found):
-            raise Unsupported((item, complaint) for item, complaint in found if complaint.fatal)
-        return tuple(f"{item}: {complaint.message}" if item else complaint.message for item, complaint in found)
-
     def _read(self, verb: str, call: Callable[[], Answer]) -> Answer:
         return self._guarded(Lane.READS, verb, call, Unavailable)
 
@@ -130,17 +117,6 @@ class SimulatorBackend:
             self._interrupted[lane].wait()
             self._interrupted[lane].clear()
             raise broken(f"{verb} was broken off before the simulated gateway answered") from None
-
-
-def _drift(change: Change) -> Drift:
-    """How the world differed, given the change that mends it."""
-    return Drift(
-        missing=tuple(tunnel.id for tunnel in change.created),
-        unexpected=tuple(tunnel.id for tunnel in change.deleted),
-        different=tuple(new.id for _, new in change.updated),
-        responders=tuple(item.some.id for item in change.responders),
-        l2=change.l2_changed,
-    )
 
 
 def create(settings: Mapping[str, object], clock: Clock = time.time) -> SimulatorBackend:

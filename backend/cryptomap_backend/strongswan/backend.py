@@ -11,19 +11,21 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import partial
 from secrets import token_hex
 from typing import Any, TypeVar
 
-from cryptomap_backend.capabilities import Capabilities, Complaint
+from cryptomap_backend.capabilities import Capabilities
 from cryptomap_backend.change import Change
-from cryptomap_backend.contract import ApplyFailed, Lane, OutcomeUnknown, Unavailable, Unsupported
+from cryptomap_backend.contract import ApplyFailed, Lane, OutcomeUnknown, Unavailable
 from cryptomap_backend.intent import Intent, L2Marking, Responder, ResponderId, Tunnel, TunnelId
+from cryptomap_backend.judge import judge
 from cryptomap_backend.plan import Plan, Step, make_plan
 from cryptomap_backend.simulator.events import EventQueue
 from cryptomap_backend.state import Drift, Event, Health, Observation
 from cryptomap_backend.strongswan import effects
 from cryptomap_backend.strongswan.keeper import Keeper
-from cryptomap_backend.strongswan.limits import Daemon, capabilities, child_complaints
+from cryptomap_backend.strongswan.limits import Daemon, capabilities, complaints
 from cryptomap_backend.strongswan.listener import Listener
 from cryptomap_backend.strongswan.marking import Marking
 from cryptomap_backend.strongswan.messages import Connection, Translator
@@ -91,7 +93,7 @@ class StrongswanBackend:
     def prepare(self, change: Change) -> Plan:
         self._refuse_in_doubt()
         daemon = self._ask(Lane.COMMANDS)
-        warnings = self._judge(change, self._capabilities(daemon))
+        warnings = judge(change, self._capabilities(daemon), partial(complaints, marks=bool(self._marking)))
         plan = make_plan(change, self._monitor.live, next(self._tokens), warnings)
         return effects.named(plan, self._translator(daemon), self._monitor.live)
 
@@ -114,25 +116,6 @@ class StrongswanBackend:
         self._held, self._l2 = wanted, intent.l2
         self._losses, self._doubt = losses, None
         return drift
-
-    def _judge(self, change: Change, able: Capabilities) -> tuple[str, ...]:
-        """Raises Unsupported for what cannot be done; answers the warnings. Judges what the change sets, no more."""
-        found: list[tuple[Item | None, Complaint]] = []
-        marks = bool(self._marking)
-        for tunnel in (item.new for item in change.tunnels if item.new):
-            found += [(tunnel.id, complaint) for complaint in able.complaints(tunnel)]
-            found += [
-                (tunnel.id, complaint)
-                for complaint in child_complaints(tunnel.children, marks, tunnel.remote is not None)
-            ]
-        for responder in (item.new for item in change.responders if item.new):
-            found += [(responder.id, complaint) for complaint in able.responder_complaints(responder)]
-            found += [(responder.id, complaint) for complaint in child_complaints(responder.children, marks, False)]
-        if change.l2_changed:
-            found += [(None, complaint) for complaint in able.l2_complaints(change.new.l2)]
-        if any(complaint.fatal for _, complaint in found):
-            raise Unsupported((item, complaint) for item, complaint in found if complaint.fatal)
-        return tuple(f"{item}: {complaint.message}" if item else complaint.message for item, complaint in found)
 
     # ===== apply and revert =====
 

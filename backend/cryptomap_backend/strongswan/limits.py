@@ -8,11 +8,11 @@ from typing import Any
 
 from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
 from cryptomap_backend.capabilities import Capabilities, Complaint, DscpPolicy, Feature
-from cryptomap_backend.intent import Child, Mode, TunnelKind
+from cryptomap_backend.intent import Mode, Responder, Tunnel, TunnelKind
 from cryptomap_backend.state import Platform
 from cryptomap_backend.strongswan.proposals import loaded
 
-__all__ = ["Daemon", "capabilities", "child_complaints"]
+__all__ = ["Daemon", "capabilities", "complaints"]
 
 NOTES: Mapping[str, str] = {
     Feature.IKE_TIMERS: "strongSwan has retransmission tries and time-outs for the whole daemon only (strongswan.conf: "
@@ -110,10 +110,11 @@ def _in_user_space(able: Capabilities) -> Capabilities:
     )
 
 
-def child_complaints(children: tuple[Child, ...], marks: bool, reachable: bool) -> Iterator[Complaint]:
-    """What no capability says: a child of charon has one mode and one mark. ``reachable``: it can be negotiated once
+def complaints(item: Tunnel | Responder, marks: bool) -> Iterator[Complaint]:
+    """What no capability says: a child of charon has one mode and one mark, unless the tunnel can be negotiated once
     more from here, for another mark."""
-    for child in children:
+    reachable = isinstance(item, Tunnel) and item.remote is not None
+    for child in item.children:
         dscps = {proposal.dscp for proposal in child.proposals}
         if not marks and dscps != {None}:
             yield Complaint("dscp", f"backend strongswan marks nothing here (payload {child.name})", fatal=False)

@@ -12,7 +12,7 @@ from cryptomap_backend.conformance import example_manual, example_tunnel
 from cryptomap_backend.contract import Backend, Unavailable
 from cryptomap_backend.intent import Child, EspProposal, Intent, Mode, TunnelKind
 from cryptomap_backend.load import SettingsFault, load
-from cryptomap_backend.strongswan.limits import Daemon, capabilities, child_complaints
+from cryptomap_backend.strongswan.limits import Daemon, capabilities, complaints
 from cryptomap_backend.strongswan.settings import Settings
 
 ALGORITHMS = {
@@ -74,17 +74,19 @@ def test_retransmission_timers_only_make_a_warning() -> None:
 
 def test_without_marking_a_dscp_is_warned_about() -> None:
     assert capabilities(KERNEL, marks=False).dscp_policy is DscpPolicy.COPY
-    (complaint,) = child_complaints(example_tunnel().children, marks=False, reachable=True)
+    (complaint,) = complaints(example_tunnel(), marks=False)
     assert (complaint.feature, complaint.fatal) == ("dscp", False)
-    assert not list(child_complaints(example_tunnel(dscp=None).children, marks=False, reachable=True))
-    assert not list(child_complaints(example_tunnel().children, marks=True, reachable=True))
+    assert not list(complaints(example_tunnel(dscp=None), marks=False))
+    assert not list(complaints(example_tunnel(), marks=True))
 
 
 def test_a_payload_has_one_mode_and_one_mark() -> None:
     modes = (EspProposal("A", dscp=1), EspProposal("B", mode=Mode.TRANSPORT, dscp=2))
-    complaints = list(child_complaints((Child("p", modes),), marks=True, reachable=False))
-    assert [(found.feature, found.fatal) for found in complaints] == [("dscp", False), ("mixed-modes", True)]
-    (mode,) = child_complaints((Child("p", modes),), marks=True, reachable=True)
+    reachable = replace(example_tunnel(), children=(Child("p", modes),))
+    dynamic = replace(reachable, kind=TunnelKind.DYNAMIC, remote=None)
+    found = [(complaint.feature, complaint.fatal) for complaint in complaints(dynamic, marks=True)]
+    assert found == [("dscp", False), ("mixed-modes", True)]
+    (mode,) = complaints(reachable, marks=True)
     assert mode.feature == "mixed-modes"
 
 

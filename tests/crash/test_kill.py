@@ -80,7 +80,7 @@ class Storm:
         self.victim.ended()
         await self._restart(before, after, answered)
         there = assert_world_is(self.victim.daemon, self.victim.world, self.now)
-        assert_untouched_tunnels_stayed(self.victim.daemon, was, [before, self.now], there)
+        assert_untouched_tunnels_stayed(self.victim.daemon, was, [before, after, self.now], there)
         return True
 
     async def _commit(self, wire: Wire, edits: list[str]) -> tuple[str, bool]:

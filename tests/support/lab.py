@@ -14,11 +14,12 @@ from typing import Any
 
 from lxml import etree
 
+from cryptomap.data.build import build
 from cryptomap.data.tree import Node
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.statedir import StateDirectory
 from cryptomap.datastore.writer import Writer
-from cryptomap.operations import Nacm, Server, build, serve
+from cryptomap.operations import Nacm, Server, serve
 from cryptomap.schema.modules import load_sources
 from cryptomap.schema.nodes import InnerNode, Schema
 from cryptomap.schema.sources import Source, find_sources

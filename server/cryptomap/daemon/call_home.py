@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from cryptomap.data.build import Plain, build, date_and_time
 from cryptomap.data.tree import Path, Value
 from cryptomap.data.view import Provider
-from cryptomap.operations.build import Plain, build, date_and_time
 from cryptomap.schema.nodes import InnerNode, Schema
 from cryptomap.transport.callhome import CallHomeState, EndpointState
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from cryptomap.data.build import Plain, build
 from cryptomap.data.tree import Node
 from cryptomap.ipsec import reapply
-from cryptomap.ipsec.build import Plain, build
 from cryptomap.schema.nodes import Schema
 from cryptomap_backend.change import Change
 from cryptomap_backend.intent import Intent, Tunnel, TunnelId

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from cryptomap.data.build import build
 from cryptomap.data.tree import Node, Path, Value
 from cryptomap.data.validation import Snapshot
 from cryptomap.data.view import Provider
@@ -25,7 +26,6 @@ from cryptomap.datastore.events import Event as DatastoreEvent
 from cryptomap.datastore.transaction import FactKey, Origin, OutcomeUnknown, Transition
 from cryptomap.datastore.writer import Writer
 from cryptomap.errors import OperationFailed, RpcError
-from cryptomap.ipsec.build import build
 from cryptomap.ipsec.events import RESYNCHRONIZE, STATUS_CHANGES, Notifications
 from cryptomap.ipsec.hooks import BackendParticipant
 from cryptomap.ipsec.names import CONTEXTS, Kind

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cryptomap.data import values
 from cryptomap.data.tree import Node
-from cryptomap.ipsec import values
 from cryptomap.ipsec.names import QOS, Config, Kind
 from cryptomap.ipsec.touched import SYSTEM_DEFAULT, Touched
 from cryptomap_backend.intent import DscpToCos, L2Marking, L2Table

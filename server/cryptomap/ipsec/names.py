@@ -7,11 +7,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from cryptomap.data import values
 from cryptomap.data.path import to_xpath
 from cryptomap.data.tree import Key, Node
 from cryptomap.data.validation.violations import path_at
 from cryptomap.errors import ErrorPath
-from cryptomap.ipsec import values
 from cryptomap.schema.nodes import Leaf, LeafList, Schema
 
 __all__ = ["CONTEXTS", "Config", "Kind", "Named", "leaf_at", "where"]

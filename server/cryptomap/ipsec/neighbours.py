@@ -12,8 +12,9 @@ from ipaddress import ip_address
 
 from immutables import Map
 
+from cryptomap.data import values
 from cryptomap.data.tree import Node
-from cryptomap.ipsec import nouns, values
+from cryptomap.ipsec import nouns
 from cryptomap.ipsec.names import Config, Kind, Named
 from cryptomap.ipsec.touched import Touched
 from cryptomap_backend.intent import Address

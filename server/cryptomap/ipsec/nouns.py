@@ -12,10 +12,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from cryptomap.data import values
 from cryptomap.data.tree import Node
-from cryptomap.ipsec import values
+from cryptomap.data.values import Fields
+from cryptomap.ipsec.keywords import keyword
 from cryptomap.ipsec.names import Kind
-from cryptomap.ipsec.values import Fields
 from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
 from cryptomap_backend.intent import (
     Address,
@@ -195,9 +196,7 @@ def ike_proposal(node: Node) -> IkeProposal:
 def _ike_proposal(fields: tuple[str, ...]) -> IkeProposal:
     """Remembered, because a few IKE transform sets serve all maps."""
     name, encryption, hmac, prf, group, lifetime = fields
-    return IkeProposal(
-        name, values.keyword(encryption), values.keyword(hmac), values.keyword(prf), int(group), int(lifetime)
-    )
+    return IkeProposal(name, keyword(encryption), keyword(hmac), keyword(prf), int(group), int(lifetime))
 
 
 def esp_proposal(node: Node) -> EspProposal:
@@ -227,12 +226,12 @@ def hmac_in_use(node: Node) -> str:
 
 
 def _cipher(protocol: str, encryption: str) -> str:
-    return "null" if protocol == "ah" else values.keyword(encryption)
+    return "null" if protocol == "ah" else keyword(encryption)
 
 
 def _integrity(cipher: str, hmac: str | None) -> str:
     if hmac is not None:
-        return values.keyword(hmac)
+        return keyword(hmac)
     known = ENCRYPTION.get(cipher)
     return "null" if known and known.aead else DEFAULT_INTEGRITY
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from cryptomap.data import values
 from cryptomap.data.tree import Node
-from cryptomap.ipsec import marking, nouns, values
+from cryptomap.data.values import Fields
+from cryptomap.ipsec import marking, nouns
 from cryptomap.ipsec.names import Config, Kind, Named
 from cryptomap.ipsec.nouns import Missing, Reveal
-from cryptomap.ipsec.values import Fields
 from cryptomap_backend.intent import (
     Address,
     Applied,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+from cryptomap.data import values
 from cryptomap.data.tree import Node
-from cryptomap.ipsec import values
 
 __all__ = ["rule_text"]
 

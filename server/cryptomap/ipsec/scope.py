@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from cryptomap.data import values
 from cryptomap.data.tree import Key, Node
 from cryptomap.data.validation import Snapshot, empty_snapshot
 from cryptomap.datastore.transaction import Origin, Transition
 from cryptomap.errors import ErrorPath
-from cryptomap.ipsec import marking, nouns, values
+from cryptomap.ipsec import marking, nouns
 from cryptomap.ipsec.names import CONTEXTS, Config, Kind, Named, leaf_at, where
 from cryptomap.ipsec.neighbours import Neighbours
 from cryptomap.ipsec.nouns import Reveal

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from cryptomap.data import values
+from cryptomap.data.build import Plain, build
 from cryptomap.data.tree import Node, Path, Value
 from cryptomap.data.validation import Snapshot
 from cryptomap.data.view import Provider
 from cryptomap.datastore.transaction import FactKey
-from cryptomap.ipsec import marking, nouns, state_maps, state_tunnels, values
-from cryptomap.ipsec.build import Plain, build
+from cryptomap.ipsec import marking, nouns, state_maps, state_tunnels
+from cryptomap.ipsec.keywords import identity
 from cryptomap.ipsec.names import CONTEXTS, QOS, Config, Kind, Named, leaf_at
 from cryptomap.ipsec.observer import Observer
 from cryptomap.ipsec.read import local_gateway
@@ -157,7 +159,7 @@ class State:
 
     def hmac_in_use(self, path: Path) -> Value | None:
         node = Config(self.running().root).find(Kind.IPSEC_SET, Named(*_keys(path)))
-        return None if node is None else values.identity(nouns.hmac_in_use(node))
+        return None if node is None else identity(nouns.hmac_in_use(node))
 
     # ===== QoS =====
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cryptomap.data import values
+from cryptomap.data.build import Plain
 from cryptomap.data.tree import Node
-from cryptomap.ipsec import values
-from cryptomap.ipsec.build import Plain
+from cryptomap.ipsec.keywords import identity
 from cryptomap.ipsec.names import Config, Kind, Named
 from cryptomap.ipsec.read import MapReading
 from cryptomap.ipsec.rule_text import rule_text
@@ -50,10 +51,10 @@ def _ike(ike: Ike, node: Node) -> dict[str, object]:
             {
                 "position": position,
                 "transform-set": proposal.name,
-                "encryption": values.identity(proposal.encryption),
+                "encryption": identity(proposal.encryption),
                 "encryption-accelerator": ACCELERATOR,
-                "prf": values.identity(proposal.prf),
-                "hmac": values.identity(proposal.integrity),
+                "prf": identity(proposal.prf),
+                "hmac": identity(proposal.integrity),
                 "hmac-accelerator": ACCELERATOR,
                 "group": proposal.dh_group,
             }
@@ -103,9 +104,9 @@ def _transform(position: int, proposal: EspProposal) -> Plain:
         "transform-set": proposal.name,
         "protocol": proposal.protocol,
         "mode": proposal.mode.value,
-        "encryption": None if proposal.protocol == "ah" else values.identity(proposal.encryption),
+        "encryption": None if proposal.protocol == "ah" else identity(proposal.encryption),
         "encryption-accelerator": ACCELERATOR,
-        "hmac": values.identity(proposal.integrity),
+        "hmac": identity(proposal.integrity),
         "hmac-accelerator": ACCELERATOR,
         "group": proposal.dh_group or "none",
         "esn": proposal.esn,

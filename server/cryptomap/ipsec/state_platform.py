@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cryptomap.ipsec import values
-from cryptomap.ipsec.build import Plain, date_and_time
+from cryptomap.data.build import Plain, date_and_time
+from cryptomap.ipsec.keywords import identity
 from cryptomap.ipsec.platform import Facts
 from cryptomap_backend.capabilities import Capabilities, Feature
 from cryptomap_backend.intent import TunnelKind
@@ -87,7 +87,7 @@ def _capabilities(able: Capabilities) -> Plain:
 
 
 def _identities(words: Iterable[str]) -> list[str]:
-    return sorted(values.identity(word) for word in words)
+    return sorted(identity(word) for word in words)
 
 
 def _limits(able: Capabilities) -> dict[str, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from cryptomap.data import values
+from cryptomap.data.build import Plain, date_and_time
 from cryptomap.data.tree import Node
 from cryptomap.datastore.transaction import FactKey
-from cryptomap.ipsec import reapply, values
-from cryptomap.ipsec.build import Plain, date_and_time
+from cryptomap.ipsec import reapply
+from cryptomap.ipsec.keywords import identity
 from cryptomap.ipsec.names import Config, Kind, Named
 from cryptomap.ipsec.neighbours import application_address
 from cryptomap.ipsec.scope import protector
@@ -85,9 +87,9 @@ def _ike_sa(seen: Seen, ike: IkeSaState) -> Plain:
         "nat-remote": ike.nat_remote,
         "established": date_and_time(ike.established),
         "rekey-time": _left(seen, ike.next_rekey),
-        "encryption": values.identity(ike.encryption),
-        "hmac": values.identity(ike.integrity),
-        "prf": values.identity(ike.prf),
+        "encryption": identity(ike.encryption),
+        "hmac": identity(ike.integrity),
+        "prf": identity(ike.prf),
         "group": ike.dh_group,
         "dscp": seen.tunnel.ike.dscp if seen.tunnel.ike else None,
     }
@@ -102,8 +104,8 @@ def _child_sa(seen: Seen, child: ChildSaState, nat: bool) -> Plain:
         "applied-dscp": child.applied_dscp,
         "protocol": child.protocol,
         "mode": child.mode.value,
-        "encryption": None if child.protocol == "ah" else values.identity(child.encryption),
-        "hmac": values.identity(child.integrity),
+        "encryption": None if child.protocol == "ah" else identity(child.encryption),
+        "hmac": identity(child.integrity),
         "group": child.dh_group or "none",
         "esn": child.esn,
         "encapsulation": "udp" if nat else "none",

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
+from cryptomap.data import values
 from cryptomap.data.diff import Change
 from cryptomap.data.tree import EntriesTypes, Key, Node, Path, Value
 from cryptomap.data.validation import Snapshot
-from cryptomap.ipsec import values
 from cryptomap.ipsec.names import CONTEXTS, QOS, Config, Kind, Named, leaf_at
 from cryptomap.schema.nodes import DataNode, ListNode, Schema
 from cryptomap_backend.intent import TunnelId

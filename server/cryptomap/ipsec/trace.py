@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from cryptomap.data import values
+from cryptomap.data.build import Plain
 from cryptomap.data.path import text_of
 from cryptomap.data.tree import Key, Node
 from cryptomap.data.validation.violations import path_at
-from cryptomap.ipsec import nouns, values
-from cryptomap.ipsec.build import Plain
+from cryptomap.ipsec import nouns
 from cryptomap.ipsec.marking import ASSOCIATION
 from cryptomap.ipsec.names import CONTEXTS, QOS, Config, Kind, Named
 from cryptomap.ipsec.read import Reader

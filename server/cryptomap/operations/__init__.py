@@ -7,7 +7,6 @@ connected peers, the IPsec room hands in plain callables; neither is known here.
 
 from cryptomap.operations.access import Access
 from cryptomap.operations.actions import Handler
-from cryptomap.operations.build import build, date_and_time
 from cryptomap.operations.conversation import serve
 from cryptomap.operations.nacm import Nacm
 from cryptomap.operations.nacm_rules import check_rules
@@ -22,8 +21,6 @@ __all__ = [
     "Peer",
     "Server",
     "SessionLimits",
-    "build",
     "check_rules",
-    "date_and_time",
     "serve",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
+from cryptomap.data.build import Plain, build
 from cryptomap.data.diff import diff
 from cryptomap.data.filter import subtree, xpath_select
 from cryptomap.data.tree import AnyValue, Node, Path
@@ -16,11 +17,11 @@ from cryptomap.data.xml import WriteOptions
 from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import InvalidValue
 from cryptomap.operations.actions import Handler
-from cryptomap.operations.build import Plain, build
 from cryptomap.operations.nmda import datastore_name, view_of
 from cryptomap.operations.patch import Edits
 from cryptomap.operations.sift import origin_of, state_hidden
 from cryptomap.schema import xpath
+from cryptomap.schema.nodes import InnerNode
 
 if TYPE_CHECKING:
     from cryptomap.operations.server import Server
@@ -40,19 +41,23 @@ def handlers(server: Server) -> Mapping[str, Handler]:
 
     def compare(path: Path, given: Node, origin: Origin) -> Node:
         """On a thread of its own: large datastores take a while."""
-        return build(operation.output, _compare(server, given, origin.user))
+        return build(operation.output, _compare(server, operation.output, given, origin.user))
 
     return {_PATH: compare}
 
 
-def _compare(server: Server, given: Node, user: str) -> Plain:
+def _compare(server: Server, output: InnerNode, given: Node, user: str) -> Plain:
     source, target = (_side(server, given, name, user) for name in ("source", "target"))
     if source.root is None and target.root is None:
         return {"no-matches": True}
     nothing = Node.empty(server.schema.root)
     edits = Edits(server.schema, COMPARE, {"source-value": source.options, "value": target.options})
     listed = list(edits.of(diff(source.root or nothing, target.root or nothing)))
-    return {"differences": {"yang-patch": {"patch-id": "compare", "edit": listed}} if listed else {}}
+    if not listed:
+        nothing_differs = output.child("differences")
+        assert isinstance(nothing_differs, InnerNode)
+        return {"differences": Node.empty(nothing_differs)}
+    return {"differences": {"yang-patch": {"patch-id": "compare", "edit": listed}}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from cryptomap.data.build import Plain, build
 from cryptomap.data.diff import Change
 from cryptomap.data.path import text_of
 from cryptomap.data.tree import EntriesTypes, Path
 from cryptomap.datastore.events import Committed, ConfirmedCommit, Event, SyncChanged
 from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import ErrorPath, RpcError
-from cryptomap.operations.build import Plain, build
 from cryptomap.operations.notifier import Notifier
 from cryptomap.operations.redact import module_path
 from cryptomap.operations.sessions import Ended, Reason, Session

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
+from cryptomap.data.build import Plain, build, date_and_time
 from cryptomap.data.diff import Change, diff, edit_document
 from cryptomap.data.edit import edit
 from cryptomap.data.tree import AnyValue, Node, Path
@@ -16,7 +17,6 @@ from cryptomap.datastore.history import Record
 from cryptomap.datastore.transaction import Origin, Warnings
 from cryptomap.errors import InvalidValue
 from cryptomap.operations.actions import Handler
-from cryptomap.operations.build import Plain, build, date_and_time
 from cryptomap.operations.visible import diff_text, visible
 from cryptomap.operations.with_defaults import AlreadySealed
 from cryptomap.schema.nodes import Operation, Schema

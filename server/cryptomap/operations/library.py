@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from cryptomap.data.build import Plain, build
 from cryptomap.data.tree import Path, Value
 from cryptomap.data.view import Provider
-from cryptomap.operations.build import Plain, build
 from cryptomap.operations.nmda import datastores_of
 from cryptomap.schema.library import ModuleSet, module_set
 from cryptomap.schema.nodes import InnerNode, Module, Schema

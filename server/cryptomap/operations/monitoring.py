@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
+from cryptomap.data.build import Plain, build, date_and_time
 from cryptomap.data.path import text_of
 from cryptomap.data.tree import AnyValue, Node, Path, Value
 from cryptomap.data.view import Provider
@@ -14,7 +15,6 @@ from cryptomap.datastore.partial_locks import PartialLock
 from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import InvalidValue, OperationFailed
 from cryptomap.operations.actions import Handler
-from cryptomap.operations.build import Plain, build, date_and_time
 from cryptomap.operations.sessions import Counters, Session
 from cryptomap.schema.nodes import InnerNode, LeafList, Module, Schema
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from cryptomap.data.build import Plain
 from cryptomap.data.diff import Change, entry_moves, value_moves
 from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, UserEntries, Value, entries_of, key_text
 from cryptomap.data.xml import WriteOptions, write
-from cryptomap.operations.build import Plain
 from cryptomap.schema.nodes import DataNode, LeafList, ListNode, Schema
 
 __all__ = ["Edits"]

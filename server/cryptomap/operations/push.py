@@ -11,13 +11,13 @@ import asyncio
 import logging
 from typing import Final
 
+from cryptomap.data.build import Plain, build, date_and_time, seconds_of
 from cryptomap.data.diff import diff
 from cryptomap.data.tree import AnyValue, Node
 from cryptomap.data.view import View, materialize
 from cryptomap.data.xml import WriteOptions, write
 from cryptomap.errors import RpcError
 from cryptomap.operations.access import Hide, Reader
-from cryptomap.operations.build import Plain, build, date_and_time, seconds_of
 from cryptomap.operations.call import Call
 from cryptomap.operations.nmda import datastore_name, view_of
 from cryptomap.operations.patch import Edits

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lxml import etree
 
+from cryptomap.data.build import date_and_time
 from cryptomap.data.tree import Node, Path
 from cryptomap.data.xml import Sealer, WriteOptions, read_inner, write
 from cryptomap.operations.access import EVERYTHING, Reader
-from cryptomap.operations.build import date_and_time
 from cryptomap.operations.event_tree import EventTree
 from cryptomap.operations.hidden_edits import without_hidden_edits
 from cryptomap.schema.nodes import Notification

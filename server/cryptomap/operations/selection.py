@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
+from cryptomap.data.build import Plain
 from cryptomap.data.filter import subtree, xpath_select
 from cryptomap.data.tree import AnyValue, Node
 from cryptomap.data.view import View
 from cryptomap.data.xpath import Env, compile_expr
 from cryptomap.errors import RpcError, RpcErrors
 from cryptomap.operations.access import Reader
-from cryptomap.operations.build import Plain
 from cryptomap.operations.nmda import expression
 from cryptomap.operations.records import Record
 from cryptomap.operations.refusals import SN, YP, refusal

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from cryptomap.data.build import Plain, date_and_time, seconds_of
 from cryptomap.data.tree import Node
 from cryptomap.errors import InvalidValue
 from cryptomap.operations.access import Reader
-from cryptomap.operations.build import Plain, date_and_time, seconds_of
 from cryptomap.operations.call import Call
 from cryptomap.operations.feed import Feed
 from cryptomap.operations.records import Record

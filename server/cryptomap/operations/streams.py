@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from cryptomap.data.build import Plain, build, date_and_time
 from cryptomap.data.view import Provider
-from cryptomap.operations.build import Plain, build, date_and_time
 from cryptomap.operations.subscription import STREAM
 from cryptomap.schema.nodes import InnerNode
 

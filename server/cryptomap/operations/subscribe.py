@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from cryptomap.data.build import build
 from cryptomap.data.tree import Node
 from cryptomap.data.xml import read_inner, write
 from cryptomap.errors import MissingElement
-from cryptomap.operations.build import build
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.inputs import check
 from cryptomap.operations.push import OnChange, Periodic

@@ -6,11 +6,11 @@ from typing import Final
 
 from lxml import etree
 
+from cryptomap.data.build import date_and_time, seconds_of
 from cryptomap.data.tree import Node
 from cryptomap.data.view import View
 from cryptomap.errors import BadElement, InUse, InvalidValue, MissingElement, OperationNotSupported
 from cryptomap.operations.access import Reader
-from cryptomap.operations.build import date_and_time, seconds_of
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.feed import Feed, Wanted
 from cryptomap.operations.parameters import Parameters

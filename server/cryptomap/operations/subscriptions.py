@@ -12,12 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from cryptomap.data.build import Plain, build, date_and_time, seconds_of
 from cryptomap.data.tree import Node, Value
 from cryptomap.data.view import Provider
 from cryptomap.data.xml import WriteOptions, write
 from cryptomap.datastore.events import Committed, Event
 from cryptomap.errors import InvalidValue, RpcError
-from cryptomap.operations.build import Plain, build, date_and_time, seconds_of
 from cryptomap.operations.call import Call
 from cryptomap.operations.refusals import SN, refusal
 from cryptomap.operations.selection import Kind, Selection, named_selection, read_selection

@@ -1,12 +1,12 @@
-"""Relative paths as the grammar writes them: names with ``/`` between, ``module:name`` where the module differs from
-that of the node above. They lead through containers, and the last step may be a list or a leaf."""
+"""Relative paths as the grammar writes them (``data.values``); a node that the schema lacks is told to the operator."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import cast
 
-from cryptomap.data.defaults import effective
+from cryptomap.data import values
 from cryptomap.data.tree import NO_ENTRIES, Entries, EntriesTypes, Node
+from cryptomap.data.values import Route
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode
 from cryptomap.staros.text import Refusal
 
@@ -26,19 +26,12 @@ __all__ = [
 ]
 
 
-@lru_cache(maxsize=4096)
 def resolve(schema: InnerNode, path: str) -> tuple[DataNode, ...]:
     """The schema nodes along a path. Refusal if the schema lacks one: a YANG feature is off."""
-    steps: list[DataNode] = []
-    here = schema
-    for name in path.split("/"):
-        child = here.by_qname.get(name) or here.by_qname.get(f"{here.module}:{name}")
-        if child is None:
-            raise Refusal(f"this server has no {name.rpartition(':')[2]} here: a YANG feature is off")
-        steps.append(child)
-        if isinstance(child, InnerNode):
-            here = child
-    return tuple(steps)
+    try:
+        return values.resolve(schema, path)
+    except KeyError as missing:
+        raise _lacking(missing) from None
 
 
 def exists(schema: InnerNode, path: str) -> bool:
@@ -64,26 +57,19 @@ def list_schema(schema: InnerNode, path: str) -> ListNode:
 
 def parent_at(node: Node, path: str) -> tuple[Node | None, DataNode]:
     """The node the last step stands in, ``None`` if a container on the way is absent, and the schema of that step."""
-    steps = resolve(node.schema, path)
-    here: Node | None = node
-    for step in steps[:-1]:
-        value = None if here is None else here.slots[step.slot]
-        here = value if isinstance(value, Node) else None
-    return here, steps[-1]
+    before, _, _ = path.rpartition("/")
+    return (node_at(node, before) if before else node), resolve(node.schema, path)[-1]
 
 
 def explicit(node: Node, path: str) -> str | tuple[str, ...] | None:
     """What somebody set for a leaf or leaf-list."""
-    parent, child = parent_at(node, path)
-    value = None if parent is None else parent.slots[child.slot]
+    value = _route(node, path).value(node)
     return value if isinstance(value, str | tuple) else None
 
 
 def leaf_at(node: Node, path: str) -> str | tuple[str, ...] | None:
     """The value in effect of a leaf or leaf-list."""
-    parent, child = parent_at(node, path)
-    assert isinstance(child, Leaf | LeafList), path
-    return effective(parent, child)
+    return cast("str | tuple[str, ...] | None", _route(node, path).effective(node))
 
 
 def text_at(node: Node, path: str) -> str | None:
@@ -105,13 +91,24 @@ def values_at(node: Node, path: str) -> tuple[str, ...]:
 
 def node_at(node: Node, path: str) -> Node | None:
     """A container, if it is there."""
-    parent, child = parent_at(node, path)
-    value = None if parent is None else parent.slots[child.slot]
+    value = _route(node, path).value(node)
     return value if isinstance(value, Node) else None
 
 
 def entries_at(node: Node, path: str) -> Entries:
     """The entries of a list; none if it is absent."""
-    parent, child = parent_at(node, path)
-    value = None if parent is None else parent.slots[child.slot]
+    value = _route(node, path).value(node)
     return value if isinstance(value, EntriesTypes) else NO_ENTRIES
+
+
+def _route(node: Node, path: str) -> Route:
+    """Raises Refusal if the schema lacks a node on the way."""
+    try:
+        return values.route(node.schema, path)
+    except KeyError as missing:
+        raise _lacking(missing) from None
+
+
+def _lacking(missing: KeyError) -> Refusal:
+    name = str(missing.args[0]).rpartition(":")[2]
+    return Refusal(f"this server has no {name} here: a YANG feature is off")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from cryptomap.data import values
 from cryptomap.data.tree import Node
-from cryptomap.ipsec import values
 from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD, NOT_FOR_BACKENDS
 from cryptomap.ipsec.names import CONTEXTS, Kind
 from cryptomap.schema.cache import dumps, loads

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from cryptomap.data.build import build
 from cryptomap.data.tree import Node, Path
 from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import InUse
-from cryptomap.operations import build
 from cryptomap.schema.nodes import InnerNode
 from support.lab import Error, Lab, door, door_schema, errors, tags
 

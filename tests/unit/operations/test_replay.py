@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cryptomap.operations import Limits, build
+from cryptomap.data.build import build
+from cryptomap.operations import Limits
 from cryptomap.operations.replay_log import LogLimits, ReplayLog
 from support.lab import Client, Lab, door, door_schema, errors
 from support.timers import START, ManualTimers

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cryptomap.operations import build
+from cryptomap.data.build import build
 from cryptomap.operations.replay_log import ReplayLog
 from support.lab import Client, Lab, door_schema, errors, tags
 from support.subscriber import SN, delete, establish, kill, modify, subscribed, terminated, told

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from cryptomap.data.build import build
 from cryptomap.datastore.transaction import Transition
 from cryptomap.errors import ErrorPath, OperationFailed, RpcError
-from cryptomap.operations import Limits, build
+from cryptomap.operations import Limits
 from cryptomap.schema.nodes import ListNode, Notification
 from support.lab import Client, Error, Lab, door, door_schema, errors, tags
 from support.stores import Clock

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
+from cryptomap.data.build import build
 from cryptomap.data.tree import Path, Value
-from cryptomap.operations import build
 from support.lab import BASE, Client, Lab, door, door_schema, errors
 from support.subscriber import DS, YP, delete, establish, kill, modify, resync, subscribed, terminated, told
 from support.timers import ManualTimers

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cryptomap.data import values
 from cryptomap.data.tree import Node
 from cryptomap.errors import AccessDenied, OperationFailed, RpcError
-from cryptomap.ipsec import values
+from cryptomap.ipsec.keywords import keyword
 from cryptomap.ipsec.names import Kind, Named, where
 from cryptomap.ipsec.neighbours import application_address
 from cryptomap.ipsec.read import Reader
@@ -113,7 +114,7 @@ def _bound_applications(scope: Scope) -> Iterator[tuple[Named, Node]]:
     if not scope.facts.is_user_plane:
         return
     for item, node in scope.nodes(Kind.APPLICATION, scope.affected.applications):
-        if values.keyword(values.required(node, "type")) in BOUND:
+        if keyword(values.required(node, "type")) in BOUND:
             yield item, node
 
 

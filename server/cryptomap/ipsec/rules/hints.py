@@ -9,14 +9,15 @@ from itertools import repeat
 from operator import is_not, itemgetter
 from typing import TypeAlias
 
+from cryptomap.data import values
 from cryptomap.data.tree import Node, Value
+from cryptomap.data.values import Route
 from cryptomap.errors import OperationFailed, RpcError
-from cryptomap.ipsec import marking, values
+from cryptomap.ipsec import marking
 from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD
 from cryptomap.ipsec.names import QOS, Kind, Named, where
 from cryptomap.ipsec.scope import Scope
 from cryptomap.ipsec.touched import SYSTEM_DEFAULT
-from cryptomap.ipsec.values import Route
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf
 from cryptomap_backend.intent import Ike
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cryptomap.data import values
 from cryptomap.errors import InvalidValue, OperationFailed, RpcError
-from cryptomap.ipsec import nouns, values
+from cryptomap.ipsec import nouns
 from cryptomap.ipsec.names import Kind, Named
 from cryptomap.ipsec.read import MapReading
 from cryptomap.ipsec.scope import Scope

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cryptomap.data import values
 from cryptomap.data.tree import Node
 from cryptomap.errors import OperationFailed, RpcError
-from cryptomap.ipsec import values
+from cryptomap.ipsec.keywords import keyword
 from cryptomap.ipsec.names import Kind, Named
 from cryptomap.ipsec.scope import Scope, protector
 from cryptomap_backend.intent import Mode
@@ -24,7 +25,7 @@ def icsr_tunnel_mode(scope: Scope) -> Iterator[RpcError]:
 def sx_tunnel_mode(scope: Scope) -> Iterator[RpcError]:
     """Sx over IPsec is documented for tunnel mode only (StarOS, Sx over IPSec, 21.28)."""
     for item, node in scope.nodes(Kind.APPLICATION, scope.affected.applications):
-        if values.keyword(values.required(node, "type")) == "sx":
+        if keyword(values.required(node, "type")) == "sx":
             yield from _in_transport_mode(scope, item, node, "Sx", "sx-tunnel-mode")
 
 

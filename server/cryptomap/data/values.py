@@ -1,4 +1,4 @@
-"""Reading values of a tree by relative path: explicit or in effect, typed. The only way this room reads configuration.
+"""Reading values of a tree by relative path: explicit or in effect, typed.
 
 A path is names with ``/`` between them, ``module:name`` where the module differs from that of the node above. Paths
 lead through containers only; absent containers count as empty, so that defaults below them are found.
@@ -26,10 +26,8 @@ __all__ = [
     "entry",
     "explicit",
     "flag",
-    "identity",
     "is_set",
     "keys",
-    "keyword",
     "leaf",
     "many",
     "number",
@@ -39,13 +37,8 @@ __all__ = [
     "value",
 ]
 
-TYPES = "cryptomap-types"
-KEYWORDS = {"triple-des-cbc": "3des-cbc"}
-"""Identities whose StarOS keyword is not a YANG identifier."""
 
-IDENTITIES = {word: name for name, word in KEYWORDS.items()}
-
-
+@lru_cache(maxsize=4096)
 def resolve(schema: InnerNode, path: str) -> tuple[DataNode, ...]:
     """The schema nodes along a relative path. KeyError for a name the schema does not have."""
     steps: list[DataNode] = []
@@ -231,14 +224,3 @@ def entry(node: Node, path: str, key: Key) -> Node | None:
 def _entries(node: Node, path: str) -> Entries | None:
     found = route(node.schema, path).value(node)
     return found if isinstance(found, EntriesTypes) else None
-
-
-def keyword(text: str) -> str:
-    """The StarOS keyword of an identity, which is also the backends' name of the algorithm."""
-    name = text.rpartition(":")[2]
-    return KEYWORDS.get(name, name)
-
-
-def identity(word: str) -> str:
-    """The identity of an algorithm, ``module:name``."""
-    return f"{TYPES}:{IDENTITIES.get(word, word)}"

@@ -13,12 +13,32 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from cryptomap_backend.change import Change
-from cryptomap_backend.intent import Child, EspProposal, L2Marking, Responder, Tunnel, TunnelId, TunnelKind
+from cryptomap_backend.intent import (
+    Child,
+    EspProposal,
+    L2Marking,
+    Responder,
+    ResponderId,
+    Tunnel,
+    TunnelId,
+    TunnelKind,
+)
 
-__all__ = ["Effect", "EffectKind", "Live", "Plan", "Step", "effect_of", "make_plan", "negotiated"]
+__all__ = [
+    "Effect",
+    "EffectKind",
+    "Live",
+    "Plan",
+    "ResponderEffect",
+    "Step",
+    "effect_of",
+    "make_plan",
+    "negotiated",
+    "responder_effect_of",
+]
 
-Live: TypeAlias = Callable[[TunnelId], int]
-"""How many child SAs of a tunnel are established now; 0 for an unknown one."""
+Live: TypeAlias = Callable[[TunnelId | ResponderId], int]
+"""How many child SAs of a tunnel, or of all sessions of a responder, are established now; 0 for an unknown one."""
 
 Item: TypeAlias = Tunnel | Responder | L2Marking
 
@@ -54,6 +74,17 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponderEffect:
+    """The effect on one responder: CREATE, UPDATE (its sessions stay), RE_ESTABLISH (they go, and their peers have to
+    come again) or TEARDOWN. ``drops`` and ``reasons`` as of :class:`Effect`."""
+
+    responder: ResponderId
+    kind: EffectKind
+    reasons: tuple[str, ...] = ()
+    drops: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One object set from ``old`` to ``new``; ``None`` means absent. Never both ``None``."""
 
@@ -75,6 +106,7 @@ class Plan:
     token: str = ""
     warnings: tuple[str, ...] = ()
     payload: object = None
+    responders: tuple[ResponderEffect, ...] = ()
 
     def inverse_steps(self) -> tuple[Step, ...]:
         """The steps that undo the plan, last first."""
@@ -84,14 +116,27 @@ class Plan:
 def make_plan(change: Change, live: Live, token: str = "", warnings: tuple[str, ...] = ()) -> Plan:
     """The plan of a change, given what is established now. Costs the change."""
     effects = tuple([_effect(item.old, item.new, live) for item in change.tunnels])
-    return Plan(change, tuple(_steps(change)), effects, token, warnings)
+    responders = tuple([_responder_effect(item.old, item.new, live) for item in change.responders])
+    return Plan(change, tuple(_steps(change)), effects, token, warnings, responders=responders)
 
 
 def effect_of(old: Tunnel, new: Tunnel) -> tuple[EffectKind, tuple[str, ...]]:
     """The effect of updating a tunnel, and why: the severest of what its parts ask for."""
     causes = [*_tunnel_causes(old, new), *_ike_causes(old, new), *_child_causes(old, new)]
     kind = max((cause for cause, _ in causes), key=_SEVERITY.__getitem__, default=EffectKind.UPDATE)
+    if kind is EffectKind.REAPPLY_PENDING and not new.reapply_pending:
+        kind = EffectKind.UPDATE  # the DSCP is set back to what the SAs have
     return kind, tuple([reason for _, reason in causes])
+
+
+def responder_effect_of(old: Responder, new: Responder) -> tuple[EffectKind, tuple[str, ...]]:
+    """The same for a responder. Its sessions stay if they could have been negotiated with the new one just so."""
+    reasons = [f"the {label} changes" for name, label in _SESSION.items() if getattr(old, name) != getattr(new, name)]
+    if [negotiated(child) for child in old.children] != [negotiated(child) for child in new.children]:
+        reasons.append("the transform sets of its payloads change")
+    if reasons:
+        return EffectKind.RE_ESTABLISH, tuple(reasons)
+    return EffectKind.UPDATE, ("settings change that its sessions do not depend on",)
 
 
 # ===== order =====
@@ -136,6 +181,7 @@ _IKE = {
     "ca_certificates": (EffectKind.RE_ESTABLISH, "list of CA certificates"),
     "proposals": (EffectKind.REKEY, "list of IKE transform sets"),
 }
+_SESSION = {"local": "address", "ike": "IKE policy", "natt": "NAT traversal", "vrf": "egress VRF"}
 _PROPOSAL_FIELDS = tuple(field.name for field in fields(EspProposal) if field.name != "dscp")
 _CHILD_FIELDS = tuple(field.name for field in fields(Child) if field.name not in ("name", "proposals", "family"))
 
@@ -149,6 +195,16 @@ def _effect(old: Tunnel | None, new: Tunnel | None, live: Live) -> Effect:
     kind, reasons = effect_of(old, new)
     drops = live(new.id) if kind is EffectKind.RE_ESTABLISH else 0
     return Effect(new.id, kind, reasons, drops, new.reapply_pending)
+
+
+def _responder_effect(old: Responder | None, new: Responder | None, live: Live) -> ResponderEffect:
+    if new is None:
+        assert old is not None
+        return ResponderEffect(old.id, EffectKind.TEARDOWN, ("the service binds no template any more",), live(old.id))
+    if old is None:
+        return ResponderEffect(new.id, EffectKind.CREATE, ("the service binds a template",))
+    kind, reasons = responder_effect_of(old, new)
+    return ResponderEffect(new.id, kind, reasons, live(new.id) if kind is EffectKind.RE_ESTABLISH else 0)
 
 
 def _tunnel_causes(old: Tunnel, new: Tunnel) -> Iterator[Cause]:

@@ -143,9 +143,9 @@ class LinuxBackend:
 
     # ===== preparing =====
 
-    def _live(self, tunnel: TunnelId) -> int:
-        """A manual map that is held has its pair of SAs."""
-        return 1 if tunnel in self._holdings.tunnels else 0
+    def _live(self, item: TunnelId | ResponderId) -> int:
+        """A manual map that is held has its pair of SAs. There are no responders here."""
+        return 1 if isinstance(item, TunnelId) and item in self._holdings.tunnels else 0
 
     # ===== applying =====
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from cryptomap_backend.capabilities import Capabilities
 from cryptomap_backend.change import Change, between, drift_of
 from cryptomap_backend.contract import Lane, OutcomeUnknown, Unavailable
-from cryptomap_backend.intent import Intent, TunnelId
+from cryptomap_backend.intent import Intent, ResponderId, TunnelId
 from cryptomap_backend.judge import judge
 from cryptomap_backend.plan import Plan, make_plan
 from cryptomap_backend.simulator.faults import Hang
@@ -47,9 +47,10 @@ class SimulatorBackend:
 
     def prepare(self, change: Change) -> Plan:
         warnings = judge(change, self._capabilities or self.capabilities())
-        tunnels = [item.some.id for item in change.tunnels]
-        live = self._guarded(Lane.COMMANDS, "prepare", lambda: self.world.live(tunnels), Unavailable)
-        return make_plan(change, lambda tunnel: live.get(tunnel, 0), next(self._tokens), warnings)
+        items: list[TunnelId | ResponderId] = [item.some.id for item in change.tunnels]
+        items += [item.some.id for item in change.responders]
+        live = self._guarded(Lane.COMMANDS, "prepare", lambda: self.world.live(items), Unavailable)
+        return make_plan(change, lambda item: live.get(item, 0), next(self._tokens), warnings)
 
     def apply(self, plan: Plan) -> None:
         self._command("apply", lambda: self.world.apply(plan.token, plan.steps))

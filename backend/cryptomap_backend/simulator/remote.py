@@ -95,8 +95,8 @@ class RemoteWorld:
     def capabilities(self) -> Capabilities:
         return _expect(Capabilities, self._reads.ask("capabilities", ()))
 
-    def live(self, tunnels: Collection[TunnelId]) -> dict[TunnelId, int]:
-        return _expect(dict, self._commands.ask("live", (tuple(tunnels),)))
+    def live(self, items: Collection[TunnelId | ResponderId]) -> dict[TunnelId | ResponderId, int]:
+        return _expect(dict, self._commands.ask("live", (tuple(items),)))
 
     def held(self) -> Intent:
         return _expect(Intent, self._commands.ask("held", ()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptomap_backend.contract import ApplyFailed
 from cryptomap_backend.intent import Address, Child, L2Marking, Responder, ResponderId, Tunnel, TunnelId
-from cryptomap_backend.plan import EffectKind, Step, effect_of, negotiated
+from cryptomap_backend.plan import EffectKind, Step, effect_of, negotiated, responder_effect_of
 from cryptomap_backend.simulator.lifecycle import ANSWERING, Lifecycle
 from cryptomap_backend.simulator.negotiation import rekey_time
 from cryptomap_backend.simulator.records import ChildSa, ResponderRecord, Session, TunnelRecord
@@ -147,7 +147,7 @@ class Staging(Lifecycle):
         if not isinstance(new, Responder):
             new = None
         sessions = record.sessions if record else ()
-        if record and not (new and _keeps_sessions(record.responder, new)):
+        if record and not (new and responder_effect_of(record.responder, new)[0] is EffectKind.UPDATE):
             for session in sessions:
                 self._session(EventKind.SESSION_DOWN, record.responder, session.remote, "the configuration changed")
             sessions = ()
@@ -177,9 +177,3 @@ def _with_policy(sa: ChildSa, tunnel: Tunnel, payloads: dict[str, Child]) -> Chi
 
 def _renegotiates(old: Child | None, new: Child) -> bool:
     return old is None or old.family != new.family or negotiated(old) != negotiated(new)
-
-
-def _keeps_sessions(old: Responder, new: Responder) -> bool:
-    same = (old.local, old.ike, old.natt, old.vrf) == (new.local, new.ike, new.natt, new.vrf)
-    payloads = [negotiated(child) for child in old.children] == [negotiated(child) for child in new.children]
-    return same and payloads

@@ -61,12 +61,18 @@ class World:
         self.gate.before("capabilities")
         return self.settings.capabilities()
 
-    def live(self, tunnels: Collection[TunnelId]) -> dict[TunnelId, int]:
-        """How many child SAs each of these tunnels has up. The dry run: nothing else happens."""
+    def live(self, items: Collection[TunnelId | ResponderId]) -> dict[TunnelId | ResponderId, int]:
+        """How many child SAs each of these has up. The dry run: nothing else happens."""
         with self._lock:
             self.gate.before("prepare")
-            found = {tunnel: self.tunnels.get(tunnel) for tunnel in tunnels}
-            return {tunnel: len(record.children) for tunnel, record in found.items() if record}
+            return {item: self._live(item) for item in items}
+
+    def _live(self, item: TunnelId | ResponderId) -> int:
+        if isinstance(item, TunnelId):
+            record = self.tunnels.get(item)
+            return len(record.children) if record else 0
+        responder = self.responders.get(item)
+        return sum(len(session.children) for session in responder.sessions) if responder else 0
 
     def held(self) -> Intent:
         """The intent this world holds."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cryptomap_backend.intent import Responder, Tunnel
-from cryptomap_backend.plan import Effect, EffectKind, Live, Plan, effect_of
+from cryptomap_backend.plan import Effect, EffectKind, Live, Plan, ResponderEffect, effect_of
 from cryptomap_backend.strongswan.messages import Connection, Translator
 
 __all__ = ["closes", "named"]
@@ -27,7 +27,14 @@ def named(plan: Plan, translator: Translator, live: Live) -> Plan:
             for effect in plan.effects
         ]
     )
-    return replace(plan, effects=effects)
+    served = {item.new.id: (item.old, item.new) for item in plan.change.responders if item.old and item.new}
+    responders = tuple(
+        [
+            _served(effect, *served[effect.responder], translator, live) if effect.responder in served else effect
+            for effect in plan.responders
+        ]
+    )
+    return replace(plan, effects=effects, responders=responders)
 
 
 def closes(old: Connection, new: Connection) -> bool:
@@ -42,6 +49,14 @@ def _named(effect: Effect, old: Tunnel, new: Tunnel, translator: Translator, liv
     kind, reasons = _effect(translator.connection(old), translator.connection(new))
     drops = live(new.id) if kind is EffectKind.RE_ESTABLISH else 0
     return replace(effect, kind=kind, reasons=reasons, drops=drops)
+
+
+def _served(
+    effect: ResponderEffect, old: Responder, new: Responder, translator: Translator, live: Live
+) -> ResponderEffect:
+    if not closes(translator.connection(old), translator.connection(new)):
+        return replace(effect, kind=EffectKind.UPDATE, drops=0)
+    return replace(effect, kind=EffectKind.RE_ESTABLISH, drops=live(new.id))
 
 
 def _effect(old: Connection, new: Connection) -> tuple[EffectKind, tuple[str, ...]]:

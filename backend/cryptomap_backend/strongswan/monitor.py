@@ -103,11 +103,14 @@ class Monitor:
 
     # ===== what is =====
 
-    def live(self, item: TunnelId) -> int:
-        """How many child SAs of a tunnel are established and as asked for."""
+    def live(self, item: TunnelId | ResponderId) -> int:
+        """How many child SAs of a tunnel are established and as asked for, or of a responder's sessions in all."""
         with self._lock:
             name = self._names.get(item)
-            return len(self._tracked[name].shown) if name else 0
+            if name is None:
+                return 0
+            tracked = self._tracked[name]
+            return len(tracked.shown if isinstance(item, TunnelId) else tracked.live)
 
     def is_up(self, name: str) -> bool:
         """True if a connection has a live child, whatever it was negotiated with."""

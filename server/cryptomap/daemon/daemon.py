@@ -32,7 +32,7 @@ from cryptomap.datastore.statedir import StateDirectory, StateFault
 from cryptomap.datastore.transaction import Origin
 from cryptomap.datastore.writer import Writer
 from cryptomap.errors import RpcError, RpcErrors
-from cryptomap.ipsec.effects import effects
+from cryptomap.ipsec.effects import outlook_of
 from cryptomap.ipsec.gateway import Gateway
 from cryptomap.ipsec.platform import Facts
 from cryptomap.ipsec.scope import Policy
@@ -46,6 +46,7 @@ from cryptomap.schema.cache import load_cached
 from cryptomap.schema.faults import SchemaFault
 from cryptomap.schema.modules import default_module_names
 from cryptomap.schema.nodes import Schema
+from cryptomap.staros.service import StarosText
 from cryptomap.transport import subsystem
 from cryptomap.transport.hostkey import HostKeyFault, load_host_key, read_host_key
 from cryptomap.transport.peer import Peer
@@ -125,7 +126,8 @@ async def _hold(
         groups=lambda name: settings.users[name].groups if name in settings.users else (),
         limits=_limits(settings),
         url_directory=settings.server.url_dir,
-        effects=effects,
+        outlook=outlook_of(datastores.schema),
+        staros=StarosText(),
         replay=ReplayLog(settings.server.state_dir / "notifications.sqlite", now=time.time()),
         announced_state=gateway.announced_state,
     )

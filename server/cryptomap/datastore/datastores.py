@@ -217,7 +217,9 @@ class Datastores:
     @undisturbed()
     def rehearse(self, origin: Origin, source: str | Node = "candidate") -> Rehearsal:
         """What committing that configuration would do. Raises what the commit would raise before it does anything."""
-        transition, warnings = self._running.examine(self._root(source), origin)
+        root = self._root(source)
+        self.permit(origin, self.running.root, root)
+        transition, warnings = self._running.examine(root, origin)
         return Rehearsal(transition, warnings, self._running.rehearse(transition) if transition.changes else {})
 
     # ---- commit ------------------------------------------------------------------------------------------------
@@ -257,7 +259,6 @@ class Datastores:
         """What ``rollback`` would do. Raises what it would raise before it does anything."""
         root = reuse(self.running.root, self.root_at(commit))
         assert isinstance(root, Node)
-        self.permit(origin, self.running.root, root)
         return self.rehearse(origin.as_kind("rollback"), root)
 
     def store_facts(self, facts: Mapping[FactKey, str | None]) -> None:

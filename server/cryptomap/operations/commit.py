@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
 
 from lxml import etree
 
 from cryptomap.datastore.confirm import DEFAULT_TIMEOUT, Confirm
-from cryptomap.errors import MissingElement, RpcError
+from cryptomap.errors import InvalidValue, MissingElement, RpcError, UnknownElement
+from cryptomap.netconf.messages import BASE
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.edit import inline, source_of
 from cryptomap.operations.parameters import Parameters
+from cryptomap.schema.nodes import Leaf
+from cryptomap.schema.types import TypeFault
 
 __all__ = ["cancel_commit", "commit", "discard_changes", "validate"]
+
+MESSAGE: Final = "{urn:cryptomap:yang:cryptomap-server}message"
+_BAD_MESSAGE: Final = (("bad-element", "message"),)
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +29,27 @@ log = logging.getLogger(__name__)
 async def commit(call: Call) -> Reply:
     """Make the candidate running, for good or (``confirmed``) until it is confirmed in time. What the commit rules
     warn of is announced by the event of the commit; it is no part of the reply."""
-    parameters = Parameters(call.element, "confirmed", "confirm-timeout", "persist", "persist-id")
+    parameters = Parameters(call.element, "confirmed", "confirm-timeout", "persist", "persist-id", MESSAGE)
+    origin = replace(call.origin, message=_message(call, parameters))
     confirm = _confirm(parameters)
     server = call.server
     persist_id = parameters.need_text("persist-id") if parameters.has("persist-id") else None
-    await server.writer.run(server.datastores.commit, call.origin, confirm, persist_id)
+    await server.writer.run(server.datastores.commit, origin, confirm, persist_id)
     return None
+
+
+def _message(call: Call, parameters: Parameters) -> str:
+    """The remark of module cryptomap-server, as its type has it."""
+    text = parameters.text("message")
+    if text is None:
+        return ""
+    augmented = call.server.schema.operations[f"{{{BASE}}}commit"].input.by_tag.get(MESSAGE)
+    if not isinstance(augmented, Leaf):
+        raise UnknownElement("commit has no parameter message here", error_type="protocol", info=_BAD_MESSAGE)
+    try:
+        return augmented.type.parse(text)
+    except TypeFault as fault:
+        raise InvalidValue(f"message: {fault.message}", error_type="protocol", info=_BAD_MESSAGE) from fault
 
 
 def _confirm(parameters: Parameters) -> Confirm | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -20,14 +20,16 @@ from cryptomap.data.tree import Node
 from cryptomap.data.view import Provider, View
 from cryptomap.data.xml import Sealer
 from cryptomap.datastore.datastores import Datastores
+from cryptomap.datastore.outlook import Outlook
 from cryptomap.datastore.writer import Writer
-from cryptomap.operations import compare, events, history, library, monitoring, nacm, streams
+from cryptomap.operations import compare, events, history, library, monitoring, nacm, plan, show, streams
 from cryptomap.operations.access import EVERYTHING, Access, Hide, Reader
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.capabilities import announced
 from cryptomap.operations.notifier import Notifier
 from cryptomap.operations.replay_log import ReplayLog
 from cryptomap.operations.sessions import Ended, Reason, Session, SessionLimits, Sessions
+from cryptomap.operations.show import StarosText
 from cryptomap.operations.subscriptions import Subscriptions
 from cryptomap.operations.timers import LoopTimers, Timers
 from cryptomap.operations.url import Files
@@ -54,13 +56,13 @@ class Limits:
     subscriptions: int = 100
 
 
-Effects: TypeAlias = Callable[[object], Iterable[str]]
-"""What the plan of a participant will do to the world, as lines for an operator."""
+Outlooks: TypeAlias = Callable[[object], Outlook]
+"""What the plan of a participant will do to the world."""
 
 
-def no_effects(prepared: object) -> Iterable[str]:
+def unknown(prepared: object) -> Outlook:
     """Nobody knows what plans do."""
-    return ()
+    return Outlook()
 
 
 class Server:
@@ -69,9 +71,9 @@ class Server:
     ``providers`` answer state by schema path, ``handlers`` perform rpcs and actions by schema path. ``recovery``
     users are not bound by ``access``, which is :class:`Nacm` unless given; ``groups`` answers the groups that a
     user has besides those configured. ``url_directory`` is where the files of :url are; ``None``: there are none.
-    ``effects`` tells what a participant's plan will do. ``seal`` is what the datastores seal with. Events are
-    logged in ``replay``, if there is one, so that they can be had later; the server closes it. ``announced_state``:
-    schema paths of state whose changes are followed by :meth:`notify`.
+    ``outlook`` tells what a participant's plan will do; ``staros`` knows StarOS text. ``seal`` is what the
+    datastores seal with. Events are logged in ``replay``, if there is one, so that they can be had later; the server
+    closes it. ``announced_state``: schema paths of state whose changes are followed by :meth:`notify`.
     """
 
     def __init__(
@@ -90,7 +92,8 @@ class Server:
         announced_state: Collection[str] = (),
         timers: Timers | None = None,
         url_directory: Path | None = None,
-        effects: Effects = no_effects,
+        outlook: Outlooks = unknown,
+        staros: StarosText | None = None,
     ) -> None:
         self.schema = datastores.schema
         self.datastores = datastores
@@ -116,10 +119,13 @@ class Server:
             **nacm.providers(self.schema, self.access),
             **(providers or {}),
         }
-        self.effects = effects
+        self.outlook = outlook
+        self.staros = staros
         self.handlers = {
             **monitoring.handlers(self),
             **history.handlers(self),
+            **plan.handlers(self),
+            **show.handlers(self),
             **compare.handlers(self),
             **(handlers or {}),
         }

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Final
 
+from cryptomap.data.build import Plain
 from cryptomap.data.diff import Change
 from cryptomap.data.path import text_of
 from cryptomap.data.tree import AnyValue, EntriesTypes, Node, Path, Value
 from cryptomap.data.view import View, materialize
 from cryptomap.operations.access import Reader
+from cryptomap.operations.tree_diff import MAX_LINES, NOT_SHOWN, leaf_changes, tree_text
 from cryptomap.schema.nodes import InnerNode, Leaf, LeafList, Schema
 
-__all__ = ["MAX_LINES", "diff_text", "visible"]
-
-MAX_LINES: Final = 10_000
-_NOT_SHOWN: Final = "(not shown)"
+__all__ = ["diff_text", "difference", "visible"]
 
 
 def visible(schema: Schema, reader: Reader, changes: Iterable[Change]) -> list[Change]:
@@ -44,6 +42,12 @@ class _Mask:
         return value
 
 
+def difference(changes: Iterable[Change]) -> Plain:
+    """The grouping of that name: the changes as lines and as a tree."""
+    changes = list(changes)
+    return {"diff": diff_text(changes) or None, "tree": tree_text(changes) or None}
+
+
 def diff_text(changes: Iterable[Change]) -> str:
     """The changes for people: a line for each leaf, ``-`` what goes and ``+`` what comes, a limited number of them."""
     lines = list(islice((line for change in changes for line in _lines(change)), MAX_LINES + 1))
@@ -53,19 +57,13 @@ def diff_text(changes: Iterable[Change]) -> str:
 
 
 def _lines(change: Change) -> Iterator[str]:
-    path = change.path
-    if isinstance(change.old, EntriesTypes) and isinstance(change.new, EntriesTypes):
-        yield f"! {text_of(path)} is in another order"
+    sides = leaf_changes(change)
+    if sides is None:
+        yield f"! {text_of(change.path)} is in another order"
         return
-    old, new = change.old, change.new
-    if isinstance(old, tuple) and isinstance(new, tuple):
-        gone, come = [v for v in old if v not in new], [v for v in new if v not in old]
-        if not gone and not come:
-            yield f"! {text_of(path)} is in another order"
-        old, new = tuple(gone), tuple(come)
-    for sign, value in (("-", old), ("+", new)):
+    for sign, value in zip("-+", sides, strict=True):
         if value is not None:
-            yield from _value_lines(sign, path, value)
+            yield from _value_lines(sign, change.path, value)
 
 
 def _value_lines(sign: str, path: Path, value: Value) -> Iterator[str]:
@@ -73,7 +71,7 @@ def _value_lines(sign: str, path: Path, value: Value) -> Iterator[str]:
     if isinstance(value, str | tuple):
         secret = isinstance(node, Leaf | LeafList) and node.secret
         for item in (value,) if isinstance(value, str) else value:
-            shown = _NOT_SHOWN if secret else item
+            shown = NOT_SHOWN if secret else item
             yield f"{sign} {text_of(path)} {shown}".rstrip()
     elif isinstance(value, AnyValue):
         yield f"{sign} {text_of(path)} {value.xml.decode()}"

@@ -10,6 +10,7 @@ import pytest
 from lxml import etree
 
 from cryptomap.data.xml import read_inner
+from cryptomap.datastore.outlook import Limit, Outlook
 from support.lab import BASE, Client, Lab, door, door_schema, errors, tags
 from support.nacm import nacm, rule, set_rules
 
@@ -150,10 +151,12 @@ async def test_a_rehearsal_tells_effects_and_warnings(start: OpenLab) -> None:
 
         def revert(self, prepared: str) -> None: ...
 
-    lab = await start(datastore={"participants": [Carpenter()]}, effects=lambda plan: [f"{plan} is needed"])
+    lab = await start(
+        datastore={"participants": [Carpenter()]}, outlook=lambda plan: Outlook(limits=(Limit(f"{plan} is needed"),))
+    )
     alice = await three(lab)
     reply = await alice.rpc(rpc("rollback-to", "<commit>1</commit><rehearse/>"))
-    assert values(reply, "effect") == ["hammer is needed"]
+    assert values(reply, "limit") == ["hammer is needed"]
 
 
 async def test_access_control_is_asked_for_each_node_that_changes(start: OpenLab) -> None:

@@ -16,7 +16,7 @@ from cryptomap.data.xml import read_config, read_inner, write
 from cryptomap.errors import RpcError, RpcErrors
 from cryptomap.schema.nodes import Schema
 from cryptomap.staros import Imported, export_text, import_text
-from cryptomap.staros.show import ShowFault, show, what_it_reads
+from cryptomap.staros.show import ShowFault, filter_of, show
 
 __all__ = ["check_command", "export_command", "import_command", "show_command"]
 
@@ -44,8 +44,8 @@ def show_command(server: Connection, words: tuple[str, ...]) -> None:
     """Show what StarOS shows: crypto map [tag NAME], qos l2-mapping-table name NAME, configuration ..."""
     schema = load_schema()
     try:
-        filters = [_top_level(schema, name) for name in what_it_reads(words)]
-        root = server.run(lambda client: _get(client, schema, "".join(filters)))
+        wanted = filter_of(schema, words)
+        root = server.run(lambda client: _get(client, schema, wanted))
         click.echo(show(schema, root, words), nl=False)
     except ShowFault as fault:
         end(2, [str(fault)])
@@ -61,11 +61,6 @@ def export_command(server: Connection) -> None:
     click.echo(exported.text, nl=False)
     for path in exported.unsaid:
         click.echo(f"not said in StarOS text: {text_of(path)}", err=True)
-
-
-def _top_level(schema: Schema, name: str) -> str:
-    module, _, local = name.partition(":")
-    return f'<{local} xmlns="{schema.namespace_of_module[module]}"/>'
 
 
 async def _get(client: Client, schema: Schema, filter_: str) -> Node:

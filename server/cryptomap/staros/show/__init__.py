@@ -16,6 +16,7 @@ from cryptomap.staros.writer import export_text
 
 __all__ = [
     "ShowFault",
+    "filter_of",
     "show",
     "show_configuration",
     "show_crypto_map",
@@ -45,6 +46,12 @@ def show(schema: Schema, root: Node, words: Sequence[str]) -> str:
 def what_it_reads(words: Sequence[str]) -> tuple[str, ...]:
     """The top-level nodes, configuration and state, that a show command needs, as ``module:name``. Raises ShowFault."""
     return _parsed(words)[0].reads
+
+
+def filter_of(schema: Schema, words: Sequence[str]) -> str:
+    """The same as a subtree filter of a get. Raises ShowFault."""
+    names = [name.partition(":") for name in what_it_reads(words)]
+    return "".join([f'<{local} xmlns="{schema.namespace_of_module[module]}"/>' for module, _, local in names])
 
 
 def show_configuration(schema: Schema, root: Node) -> str:

@@ -1,0 +1,115 @@
+"""plan of module cryptomap-server: what a commit would do, without doing it.
+
+A configuration that would be refused is no fault of the request: the answer says why, and that nothing would happen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from cryptomap.data.build import Plain, build
+from cryptomap.data.tree import Node, Path
+from cryptomap.datastore.datastores import Rehearsal
+from cryptomap.datastore.outlook import Effect, Outlook
+from cryptomap.datastore.transaction import Origin
+from cryptomap.errors import RpcError, RpcErrors
+from cryptomap.operations.access import Reader
+from cryptomap.operations.actions import Handler
+from cryptomap.operations.redact import module_path, redacted
+from cryptomap.operations.visible import difference, visible
+from cryptomap.schema.nodes import Schema
+
+if TYPE_CHECKING:
+    from cryptomap.operations.server import Server
+
+__all__ = ["findings_of", "handlers", "rehearsed"]
+
+_PATH: Final = "/cryptomap-server:plan"
+_COUNTED: Final = {
+    "create": "created",
+    "teardown": "torn-down",
+    "re-establish": "re-established",
+    "rekey": "rekeyed",
+    "update-in-place": "updated",
+}
+
+
+def handlers(server: Server) -> Mapping[str, Handler]:
+    """The operation by its schema path; empty if the module is not there."""
+    namespace = server.schema.namespace_of_module.get("cryptomap-server")
+    operation = server.schema.operations.get(f"{{{namespace}}}plan")
+    if operation is None:
+        return {}
+
+    async def plan(path: Path, given: Node, origin: Origin) -> Node:
+        content = await asyncio.shield(server.writer.run(_plan, server, given, origin))
+        return build(operation.output, content)
+
+    return {_PATH: plan}
+
+
+def _plan(server: Server, given: Node, origin: Origin) -> Plain:
+    """On the writer's thread."""
+    commit = given.text("commit")
+    reader = server.access.reader(origin.user)
+    try:
+        if commit is not None:
+            rehearsal = server.datastores.rehearse_rollback(origin, int(commit))
+        else:
+            rehearsal = server.datastores.rehearse(origin, given.text("datastore") or "candidate")
+    except (RpcError, RpcErrors) as fault:
+        errors = (fault,) if isinstance(fault, RpcError) else fault.errors
+        refusals = findings_of(server, reader, errors)
+        tagged = [{"error-tag": error.tag, **said} for error, said in zip(errors, refusals, strict=True)]
+        return {"accepted": "false", "refusal": tagged}
+    return {"accepted": "true", **rehearsed(server, reader, rehearsal)}
+
+
+def rehearsed(server: Server, reader: Reader, rehearsal: Rehearsal) -> Plain:
+    """What a rehearsal has found, as far as a reader may see it: warnings, difference, effects."""
+    changes = visible(server.schema, reader, rehearsal.transition.changes)
+    outlooks = [server.outlook(plan) for plan in rehearsal.plans.values()]
+    warnings = findings_of(server, reader, rehearsal.warnings)
+    return {"warning": warnings, **difference(changes), **_told(outlooks, reader)}
+
+
+def findings_of(server: Server, reader: Reader, errors: Iterable[RpcError]) -> list[Plain]:
+    """Errors or warnings as the grouping finding, as a reader may see them."""
+    errors = list(errors)
+    shown = redacted(server.schema, reader, RpcErrors(errors)).errors if errors else ()
+    return [_finding(server.schema, error) for error in shown]
+
+
+def _finding(schema: Schema, error: RpcError) -> Plain:
+    path = None if error.path is None else module_path(schema, error.path)
+    return {"rule": error.app_tag or None, "path": path, "message": error.message}
+
+
+# ===== effects =====
+
+
+def _told(outlooks: Iterable[Outlook], reader: Reader) -> Plain:
+    outlooks = list(outlooks)
+    effects = [effect for outlook in outlooks for effect in outlook.effects if reader.sees(effect.path)]
+    limits = [limit for outlook in outlooks for limit in outlook.limits if reader.sees(limit.path)]
+    return {
+        "summary": _summary(effects) if effects else None,
+        "tunnel": [_effect(effect) for effect in effects if effect.what == "tunnel"],
+        "service": [_effect(effect) for effect in effects if effect.what == "service"],
+        "marking": any(outlook.marking for outlook in outlooks),
+        "limit": [limit.text for limit in limits] or None,
+    }
+
+
+def _summary(effects: list[Effect]) -> Plain:
+    counts = {leaf: sum(effect.kind == kind for effect in effects) for kind, leaf in _COUNTED.items()}
+    pending = sum(effect.reapply_pending for effect in effects)
+    return {**counts, "reapply-pending": pending, "dropped-sas": sum(effect.drops for effect in effects)}
+
+
+def _effect(effect: Effect) -> Plain:
+    facts = {"effect": effect.kind, "reason": list(effect.reasons) or None, "dropped-sas": effect.drops}
+    pending = {"reapply-pending": str(effect.reapply_pending).lower()} if effect.what == "tunnel" else {}
+    return {**effect.names, **facts, **pending}

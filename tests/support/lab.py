@@ -104,6 +104,7 @@ MODULES = (
     "ietf-origin",
     "ietf-netconf-nmda",
     "ietf-netconf-partial-lock",
+    "ietf-netconf-private-candidate",
     "ietf-nmda-compare",
     "ietf-subscribed-notifications",
     "ietf-yang-push",
@@ -128,6 +129,7 @@ def _revision(text: str) -> str | None:
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
 HELLO = f"""<hello xmlns="{BASE}">
 <capabilities><capability>urn:ietf:params:netconf:base:%s</capability></capabilities></hello>"""
+PRIVATE_CANDIDATE = "<capability>urn:ietf:params:netconf:capability:private-candidate:1.0</capability>"
 PATIENCE = 10.0  # seconds until a test that waits in vain fails
 
 
@@ -204,10 +206,10 @@ class Client:
         assert found
         return int(found[1])
 
-    async def greet(self, base: str = "1.1") -> None:
-        """Exchange the hellos."""
+    async def greet(self, base: str = "1.1", more: str = "") -> None:
+        """Exchange the hellos; ``more``: capabilities of the client besides the base."""
         self.base = base
-        self.peer.put((HELLO % base).encode() + b"]]>]]>")
+        self.peer.put((HELLO % base).replace("</capabilities>", f"{more}</capabilities>").encode() + b"]]>]]>")
         self.hello = (await self.peer.until(rb"(.*?)\]\]>\]\]>"))[1].decode()
 
     def send(self, message: str | bytes) -> None:
@@ -320,9 +322,9 @@ class Lab:
         self._tasks.append(task)
         return Client(peer, task)
 
-    async def connect(self, user: str = "alice", base: str = "1.1") -> Client:
+    async def connect(self, user: str = "alice", base: str = "1.1", more: str = "") -> Client:
         client = self.dial(user)
-        await client.greet(base)
+        await client.greet(base, more)
         return client
 
     async def stop(self) -> None:

@@ -31,7 +31,7 @@ from cryptomap.data.xml.attributes import NETCONF_NAMESPACE, YANG_NAMESPACE
 from cryptomap.data.xml.writer import Printer, WriteOptions, escape, printer
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 
-__all__ = ["Change", "diff", "edit_document", "entry_moves", "value_moves"]
+__all__ = ["Change", "diff", "edit_document", "entries_that_differ", "entry_moves", "value_moves"]
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def _changes(old: Node, new: Node, path: Path) -> Iterator[Change]:
 
 
 def _list_changes(child: ListNode, old: Entries | None, new: Entries | None, path: Path) -> Iterator[Change]:
-    for key, before, after in _entries_that_differ(old, new):
+    for key, before, after in entries_that_differ(old, new):
         here = (*path, (child, key))
         if before is not None and after is not None:
             yield from _changes(before, after, here)
@@ -79,7 +79,8 @@ def _list_changes(child: ListNode, old: Entries | None, new: Entries | None, pat
         yield Change((*path, (child, None)), old, new)
 
 
-def _entries_that_differ(old: Entries | None, new: Entries | None) -> Iterable[tuple[Key, Node | None, Node | None]]:
+def entries_that_differ(old: Entries | None, new: Entries | None) -> Iterable[tuple[Key, Node | None, Node | None]]:
+    """(key, old entry, new entry) for each entry of a keyed list that is not the same object in both."""
     if isinstance(old, SortedEntries) and isinstance(new, SortedEntries):
         yield from old.differences(new)
         return

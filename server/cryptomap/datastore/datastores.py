@@ -30,6 +30,7 @@ from cryptomap.datastore.history import Record
 from cryptomap.datastore.locks import Locks, lock_denied
 from cryptomap.datastore.memory import undisturbed
 from cryptomap.datastore.partial_locks import PartialLock, PartialLocks
+from cryptomap.datastore.private_candidates import REVERT_ON_CONFLICT, PrivateCandidates
 from cryptomap.datastore.running import Running
 from cryptomap.datastore.statedir import StateDirectory, StateFault
 from cryptomap.datastore.steps import Observer, silent
@@ -104,6 +105,8 @@ class Datastores:
             background=background,
             boot_from_startup=startup_enabled,
         )
+        self.private_candidates = PrivateCandidates(schema, lambda: self.running.root)
+        self.subscribe(self.private_candidates.notice)
 
     # ---- what readers take -------------------------------------------------------------------------------------
 
@@ -113,11 +116,12 @@ class Datastores:
 
     @property
     def candidate(self) -> Node:
+        """The candidate that all sessions share."""
         return self.running.root if self._candidate is None else self._candidate
 
     @property
     def modified(self) -> bool:
-        """Whether the candidate differs from running. Costs what was touched, nothing if nothing was."""
+        """Whether the shared candidate differs from running. Costs what was touched, nothing if nothing was."""
         return self._candidate is not None and self._candidate != self.running.root
 
     @property
@@ -140,13 +144,14 @@ class Datastores:
         """The participants that do not follow running, and why."""
         return self._running.out_of_sync
 
-    def read(self, datastore: str) -> Node:
-        """The root of a datastore by name. Raises OperationNotSupported for one this server does not have."""
+    def read(self, datastore: str, session_id: int = 0) -> Node:
+        """The root of a datastore by name, as that session has it. Raises OperationNotSupported for one this server
+        does not have."""
         self._require_known(datastore)
         if datastore == "running":
             return self.running.root
         if datastore == "candidate":
-            return self.candidate
+            return self._candidate_of(session_id)
         return self._running.startup or Node.empty(self.schema.root)
 
     def subscribe(self, listener: Listener) -> None:
@@ -172,7 +177,7 @@ class Datastores:
         try:
             new = edit(
                 self.schema,
-                self.read(target),
+                self.read(target, origin.session_id),
                 config,
                 default_operation=default_operation,
                 error_option=error_option,
@@ -191,7 +196,7 @@ class Datastores:
     def copy(self, origin: Origin, target: str, source: str | Node) -> None:
         """copy-config (section 7.3): a datastore by name, or a configuration, replaces the target."""
         self._require_writable(target, origin.session_id)
-        self._replace(target, self._root(source), origin)
+        self._replace(target, self._root(source, origin), origin)
 
     def delete(self, origin: Origin, target: str) -> None:
         """delete-config (section 7.4). Only startup can be deleted; the next boot then starts empty."""
@@ -204,20 +209,28 @@ class Datastores:
 
     def discard(self, origin: Origin) -> None:
         """discard-changes (section 8.3.4.2)."""
+        if origin.session_id in self.private_candidates:
+            self.private_candidates.discard(origin.session_id)
+            return
         self.locks.require_free("candidate", origin.session_id)
         self._candidate = None
+
+    @undisturbed()
+    def update(self, origin: Origin, resolution_mode: str = REVERT_ON_CONFLICT) -> None:
+        """Take into the session's own candidate what has changed in running. Raises RpcErrors with the conflicts."""
+        self.private_candidates.update(origin.session_id, resolution_mode)
 
     @undisturbed()
     def validate(self, origin: Origin, source: str | Node) -> Warnings:
         """validate (section 8.6.4.1): the schema's constraints and the commit rules, against running. Raises RpcErrors
         with all violations; returns the warnings."""
-        _, warnings = self._running.examine(self._root(source), origin)
+        _, warnings = self._running.examine(self._root(source, origin), origin)
         return warnings
 
     @undisturbed()
     def rehearse(self, origin: Origin, source: str | Node = "candidate") -> Rehearsal:
         """What committing that configuration would do. Raises what the commit would raise before it does anything."""
-        root = self._root(source)
+        root = self._to_commit(source, origin)
         self.permit(origin, self.running.root, root)
         transition, warnings = self._running.examine(root, origin)
         return Rehearsal(transition, warnings, self._running.rehearse(transition) if transition.changes else {})
@@ -230,13 +243,19 @@ class Datastores:
         nothing is written either, unless a confirmed commit starts or ends with it."""
         session_id = origin.session_id
         self.locks.require_free("running", session_id)
-        self.locks.require_free("candidate", session_id)
+        self.locks.require_free(self._lock_name("candidate", session_id), session_id)
         require_confirmer(self._running.waiting, session_id, persist_id)
+        if session_id in self.private_candidates:
+            self.private_candidates.update(session_id)
+        candidate = self._candidate_of(session_id)
         pending = confirm.pending(origin, self._clock.time(), self.head, self.pending) if confirm else None
-        self.permit(origin, self.running.root, self.candidate)
-        self._require_parts_free(self.candidate, session_id)
-        committed = self._running.commit(self.candidate, origin, pending)
-        self._candidate = None
+        self.permit(origin, self.running.root, candidate)
+        self._require_parts_free(candidate, session_id)
+        committed = self._running.commit(candidate, origin, pending)
+        if session_id in self.private_candidates:
+            self.private_candidates.committed(session_id, is_proposed=pending is not None)
+        else:
+            self._candidate = None
         return committed
 
     def cancel(self, origin: Origin, persist_id: str | None = None) -> None:
@@ -270,21 +289,23 @@ class Datastores:
     def lock(self, session_id: int, target: str) -> None:
         """lock (section 7.5). Raises LockDenied."""
         self._require_known(target)
-        if self.locks.holder(target) is None:
-            if target == "candidate" and self.modified:
+        name = self._lock_name(target, session_id)
+        if self.locks.holder(name) is None:
+            if name == "candidate" and self.modified:
                 raise lock_denied("the candidate has changes that were neither committed nor discarded", 0)
             if target == "running":
                 self._require_nothing_of_others(session_id)
                 for part in self.partial_locks.others(session_id):
                     message = f"session {part.session_id} has locked parts of running"
                     raise lock_denied(message, part.session_id)
-        self.locks.acquire(target, session_id)
+        self.locks.acquire(name, session_id)
 
     def unlock(self, session_id: int, target: str) -> None:
-        """unlock (section 7.6); the candidate's changes are discarded (section 8.3.5.2)."""
+        """unlock (section 7.6); the shared candidate's changes are discarded (section 8.3.5.2)."""
         self._require_known(target)
-        self.locks.release(target, session_id)
-        if target == "candidate":
+        name = self._lock_name(target, session_id)
+        self.locks.release(name, session_id)
+        if name == "candidate":
             self._candidate = None
 
     def lock_parts(self, session_id: int, select: tuple[str, ...], nodes: Collection[Path]) -> PartialLock:
@@ -305,7 +326,8 @@ class Datastores:
 
     def close_session(self, session_id: int) -> None:
         """A session has ended, in whatever way: its locks go, with the candidate's changes if it had locked it, and
-        its confirmed commit is rolled back unless it was made persistent."""
+        so does a candidate of its own; its confirmed commit is rolled back unless it was made persistent."""
+        self.private_candidates.close(session_id)
         if "candidate" in self.locks.release_all(session_id):
             self._candidate = None
         self.partial_locks.release_all(session_id)
@@ -358,12 +380,29 @@ class Datastores:
 
     # ===== helpers =====
 
-    def _root(self, source: str | Node) -> Node:
-        return self.read(source) if isinstance(source, str) else source
+    def _root(self, source: str | Node, origin: Origin) -> Node:
+        return self.read(source, origin.session_id) if isinstance(source, str) else source
+
+    def _to_commit(self, source: str | Node, origin: Origin) -> Node:
+        """What would become running: a private candidate is updated first."""
+        if source == "candidate" and origin.session_id in self.private_candidates:
+            return self.private_candidates.updated(origin.session_id).root
+        return self._root(source, origin)
+
+    def _candidate_of(self, session_id: int) -> Node:
+        private = self.private_candidates
+        return private.root(session_id) if session_id in private else self.candidate
+
+    def _lock_name(self, datastore: str, session_id: int) -> str:
+        """What a lock on a datastore is kept under: nobody else asks for a session's own candidate."""
+        is_private = datastore == "candidate" and session_id in self.private_candidates
+        return f"private candidate {session_id}" if is_private else datastore
 
     def _replace(self, target: str, new: Node, origin: Origin) -> None:
-        self.permit(origin, self.read(target), new)
-        if target == "candidate":
+        self.permit(origin, self.read(target, origin.session_id), new)
+        if target == "candidate" and origin.session_id in self.private_candidates:
+            self.private_candidates.edit(origin.session_id, new)
+        elif target == "candidate":
             self._candidate = None if new is self.running.root else new
         elif target == "running":
             self._require_parts_free(new, origin.session_id)
@@ -382,7 +421,7 @@ class Datastores:
             raise OperationNotSupported(
                 "running is changed by committing the candidate; writable-running is off", error_type="protocol"
             )
-        self.locks.require_free(target, session_id)
+        self.locks.require_free(self._lock_name(target, session_id), session_id)
 
     def _require_parts_free(self, new: Node, session_id: int) -> None:
         """Raises InUse if another session has locked a part of running that would change."""

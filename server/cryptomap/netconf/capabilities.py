@@ -15,6 +15,7 @@ __all__ = [
     "INTERLEAVE",
     "NOTIFICATION",
     "PARTIAL_LOCK",
+    "PRIVATE_CANDIDATE",
     "ROLLBACK_ON_ERROR",
     "STARTUP",
     "URL",
@@ -36,6 +37,7 @@ CONFIRMED_COMMIT: Final = "urn:ietf:params:netconf:capability:confirmed-commit:1
 INTERLEAVE: Final = "urn:ietf:params:netconf:capability:interleave:1.0"
 NOTIFICATION: Final = "urn:ietf:params:netconf:capability:notification:1.0"
 PARTIAL_LOCK: Final = "urn:ietf:params:netconf:capability:partial-lock:1.0"
+PRIVATE_CANDIDATE: Final = "urn:ietf:params:netconf:capability:private-candidate:1.0"
 ROLLBACK_ON_ERROR: Final = "urn:ietf:params:netconf:capability:rollback-on-error:1.0"
 STARTUP: Final = "urn:ietf:params:netconf:capability:startup:1.0"
 URL: Final = "urn:ietf:params:netconf:capability:url:1.0"

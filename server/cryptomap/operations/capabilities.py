@@ -14,6 +14,7 @@ from cryptomap.netconf.capabilities import (
     INTERLEAVE,
     NOTIFICATION,
     PARTIAL_LOCK,
+    PRIVATE_CANDIDATE,
     ROLLBACK_ON_ERROR,
     STARTUP,
     URL,
@@ -47,6 +48,7 @@ _ALWAYS: Final = (
     NOTIFICATION,
     INTERLEAVE,
     PARTIAL_LOCK,
+    PRIVATE_CANDIDATE,
     str(Capability(WITH_DEFAULTS, {"basic-mode": BASIC_MODE, "also-supported": ",".join(MODES[1:])})),
 )
 
@@ -69,6 +71,7 @@ OPERATIONS_OF: Final[Mapping[str, Collection[str]]] = {
     CONFIRMED_COMMIT: ("commit", "cancel-commit"),
     ROLLBACK_ON_ERROR: ("edit-config",),
     PARTIAL_LOCK: ("partial-lock", "partial-unlock"),
+    PRIVATE_CANDIDATE: ("update",),
     URL: ("edit-config", "copy-config", "delete-config", "validate"),
     STARTUP: ("copy-config", "delete-config"),
     VALIDATE_1_0: ("validate",),

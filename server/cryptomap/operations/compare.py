@@ -41,13 +41,13 @@ def handlers(server: Server) -> Mapping[str, Handler]:
 
     def compare(path: Path, given: Node, origin: Origin) -> Node:
         """On a thread of its own: large datastores take a while."""
-        return build(operation.output, _compare(server, operation.output, given, origin.user))
+        return build(operation.output, _compare(server, operation.output, given, origin))
 
     return {_PATH: compare}
 
 
-def _compare(server: Server, output: InnerNode, given: Node, user: str) -> Plain:
-    source, target = (_side(server, given, name, user) for name in ("source", "target"))
+def _compare(server: Server, output: InnerNode, given: Node, origin: Origin) -> Plain:
+    source, target = (_side(server, given, name, origin) for name in ("source", "target"))
     if source.root is None and target.root is None:
         return {"no-matches": True}
     nothing = Node.empty(server.schema.root)
@@ -68,14 +68,14 @@ class _Side:
     options: WriteOptions
 
 
-def _side(server: Server, given: Node, leaf: str, user: str) -> _Side:
+def _side(server: Server, given: Node, leaf: str, asker: Origin) -> _Side:
     name = datastore_name(given, leaf)
     names = {datastore_name(given, "source"), datastore_name(given, "target")}
-    reader = server.access.reader(user)
+    reader = server.access.reader(asker.user)
     # State can be in one of them only (section 4.1), unless both are the same one.
     is_config_only = given["all"] is None and names != {_OPERATIONAL}
     hide = state_hidden(reader.hide) if is_config_only else reader.hide
-    view = view_of(server, name, reader, hide, defaults=False)
+    view = view_of(server, name, reader, hide, defaults=False, session_id=asker.session_id)
     root = _filtered(server, view, given)
     origin = origin_of if name == _OPERATIONAL and given["report-origin"] is not None else None
     return _Side(None if root is None else materialize(root), WriteOptions(hide=hide, origin=origin))

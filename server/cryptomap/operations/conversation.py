@@ -140,7 +140,7 @@ class Conversation:
                 self._heard = self._loop.time()
                 continue
             if isinstance(event, HelloReceived):
-                self._server.establish(self.session)
+                self._server.establish(self.session, event.capabilities)
                 self._greeted.set()
                 continue
             await self._requests.put(event, size)

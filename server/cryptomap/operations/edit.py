@@ -77,7 +77,7 @@ def _copy(call: Call, target: str, source: str | etree._Element, mode: str) -> N
     server = call.server
     found = source_of(server, source)
     if mode != BASIC_MODE:
-        root = server.datastores.read(found) if isinstance(found, str) else found
+        root = server.datastores.read(found, call.session.id) if isinstance(found, str) else found
         found = with_defaults(server.schema, root, mode)
     server.datastores.copy(call.origin, target, found)
 
@@ -87,7 +87,7 @@ def _save(call: Call, target: Url, source: str | etree._Element, mode: str) -> N
     server = call.server
     reader = server.access.reader(call.session.user)
     found = source_of(server, source)
-    root = reader.prune(server.datastores.read(found)) if isinstance(found, str) else found
+    root = reader.prune(server.datastores.read(found, call.session.id)) if isinstance(found, str) else found
     view = View(root, schema=server.schema, defaults=shows_unset(mode), hide=reader.hide)
     server.files.write(target, write(server.schema, view, WriteOptions(mode, reader.hide)))
 

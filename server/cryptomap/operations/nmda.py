@@ -52,7 +52,9 @@ async def get_data(call: Call) -> Reply:
     mode = mode.rpartition(":")[2]
     is_config = given.text("config-filter")
     hide = state_hidden(reader.hide) if is_config == "true" else reader.hide
-    view = view_of(call.server, name, reader, hide, defaults=shows_unset(mode), depth=_depth(given))
+    view = view_of(
+        call.server, name, reader, hide, defaults=shows_unset(mode), depth=_depth(given), session_id=call.session.id
+    )
     content = _filtered(call, view)
     for keep in _sieves(given):
         content = None if content is None else sift(_node(content), keep)
@@ -85,14 +87,21 @@ def _refuse_origin_elsewhere(given: Node, name: str) -> None:
 
 
 def view_of(
-    server: Server, name: str, reader: Reader, hide: Hide | None, *, defaults: bool, depth: int | None = None
+    server: Server,
+    name: str,
+    reader: Reader,
+    hide: Hide | None,
+    *,
+    defaults: bool,
+    depth: int | None = None,
+    session_id: int = 0,
 ) -> View:
-    """A datastore by the name of its identity. Raises InvalidValue for one there is not."""
+    """A datastore by the name of its identity, as that session has it. Raises InvalidValue for one there is not."""
     kind = View if depth is None else DepthView
     if name == "operational":
         view = server.view(reader, hide, defaults=defaults, kind=kind, more=server.subscriptions.providers)
     elif name in datastores_of(server):
-        root = server.datastores.read("running" if name == "intended" else name)
+        root = server.datastores.read("running" if name == "intended" else name, session_id)
         view = kind(reader.prune(root), schema=server.schema, defaults=defaults, hide=hide)
     else:
         raise InvalidValue(f"there is no {name} datastore here", info=[("bad-element", "datastore")])

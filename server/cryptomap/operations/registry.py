@@ -17,6 +17,7 @@ from cryptomap.operations.edit import copy_config, delete_config, edit_config
 from cryptomap.operations.lock import lock, unlock
 from cryptomap.operations.nmda import NMDA, edit_data, get_data
 from cryptomap.operations.partial_lock import PARTIAL_LOCK, partial_lock, partial_unlock
+from cryptomap.operations.private_candidate import PRIVATE_CANDIDATE_MODULE, update
 from cryptomap.operations.retrieve import get, get_config
 from cryptomap.operations.subscribe import SUBSCRIBE
 from cryptomap.operations.subscription import create_subscription
@@ -39,6 +40,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     f"{{{BASE}}}validate": validate,
     f"{{{PARTIAL_LOCK}}}partial-lock": partial_lock,
     f"{{{PARTIAL_LOCK}}}partial-unlock": partial_unlock,
+    f"{{{PRIVATE_CANDIDATE_MODULE}}}update": update,
     f"{{{NOTIFICATION}}}create-subscription": create_subscription,
     f"{{{NMDA}}}get-data": get_data,
     f"{{{NMDA}}}edit-data": edit_data,

@@ -41,7 +41,7 @@ async def get_config(call: Call) -> Reply:
     mode, filter_element = mode_of(parameters), parameters.get("filter")
     server = call.server
     reader = server.access.reader(call.session.user)
-    root = reader.prune(server.datastores.read(parameters.datastore("source")))
+    root = reader.prune(server.datastores.read(parameters.datastore("source"), call.session.id))
     hide = _for_filter(filter_element, reader)
     view = View(root, schema=server.schema, defaults=shows_unset(mode), hide=hide)
     return _data(server, view, filter_element, WriteOptions(mode, reader.hide))

@@ -22,6 +22,7 @@ from cryptomap.data.xml import Sealer
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.outlook import Outlook
 from cryptomap.datastore.writer import Writer
+from cryptomap.netconf.capabilities import PRIVATE_CANDIDATE, Capability
 from cryptomap.operations import compare, events, history, library, monitoring, nacm, plan, show, streams
 from cryptomap.operations.access import EVERYTHING, Access, Hide, Reader
 from cryptomap.operations.actions import Handler
@@ -160,8 +161,10 @@ class Server:
 
     # ---- sessions ----------------------------------------------------------------------------------------------
 
-    def establish(self, session: Session) -> None:
-        """Both hellos have passed."""
+    def establish(self, session: Session, capabilities: Iterable[str]) -> None:
+        """Both hellos have passed; ``capabilities`` are the client's."""
+        if PRIVATE_CANDIDATE in {Capability.parse(text).uri for text in capabilities}:
+            self.datastores.private_candidates.open(session.id)
         session.is_established = True
         self.sessions.statistics.in_sessions += 1
         log.info("%s began over %s", session, session.transport)

@@ -24,6 +24,7 @@ def test_protocol_capabilities_in_their_order() -> None:
         f"{NETCONF}capability:notification:1.0",
         f"{NETCONF}capability:interleave:1.0",
         f"{NETCONF}capability:partial-lock:1.0",
+        f"{NETCONF}capability:private-candidate:1.0",
         f"{NETCONF}capability:with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim",
         f"{NETCONF}capability:with-operational-defaults:1.0?basic-mode=report-all"
         "&also-supported=explicit,report-all-tagged,trim",

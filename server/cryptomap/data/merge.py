@@ -96,9 +96,10 @@ class _Merge:
             self._choice(nested, sides, slots, path)
 
     def _one_case(self, choice: Choice, sides: Sides[Node], slots: list[Value | None], path: Path) -> None:
+        base, ours, theirs = (side.slots for side in sides)
         every = [slot for case in choice.cases for slot in case.all_slots()]
-        first = next(slot for slot in every if sides.ours.slots[slot] is not None)
-        values = Sides(*[side.slots[first] for side in sides])
+        first = next(slot for slot in every if ours[slot] is not None and not _same(ours[slot], base[slot]))
+        values = Sides(base[first], ours[first], theirs[first])
         self.conflicts.append(Conflict((*path, (sides.ours.schema.children[first], None)), values))
         chosen = sides.theirs if self._prefer_theirs else sides.ours
         for slot in every:

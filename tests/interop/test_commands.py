@@ -9,26 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from support.commands import run, seeded
 from support.server import SAMPLES, Daemon
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def server(tmp_path_factory: pytest.TempPathFactory, schema_cache: Path) -> Iterator[Daemon]:
     """A server with the seed's sample as its first configuration."""
-    daemon = Daemon(tmp_path_factory.mktemp("commands"), options=["--startup", str(SAMPLES / "seed.xml")]).start()
-    host_key = (daemon.state / "ssh_host_ed25519_key.pub").read_text()
-    (daemon.directory / "known_hosts").write_text(f"[{daemon.host}]:{daemon.port} {host_key}")
+    daemon = seeded(tmp_path_factory.mktemp("commands"), schema_cache)
     yield daemon
     daemon.stop()
-
-
-def run(
-    server: Daemon, command: str, *words: str, known_hosts: str = "known_hosts"
-) -> subprocess.CompletedProcess[str]:
-    options = ["--connect", f"{server.host}:{server.port}", "--user", server.user, "--identity", str(server.key)]
-    options += ["--known-hosts", str(server.directory / known_hosts)]
-    arguments = [sys.executable, "-m", "cryptomap.daemon", command, *options, *words]
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_show_crypto_map(server: Daemon) -> None:

@@ -5,8 +5,25 @@ error and ends with exit code 1; what cannot even be asked (no connection, a fil
 """
 
 from cryptomap.daemon.commands.actions import reapply_command, trace_command
+from cryptomap.daemon.commands.commit import cancel_command, commit_command, confirm_command, discard_command
+from cryptomap.daemon.commands.history import history_command, rollback_command
+from cryptomap.daemon.commands.plan import plan_command
 from cryptomap.daemon.commands.text import check_command, export_command, import_command, show_command
 
 __all__ = ["COMMANDS"]
 
-COMMANDS = (show_command, export_command, import_command, check_command, reapply_command, trace_command)
+COMMANDS = (
+    show_command,
+    export_command,
+    import_command,
+    check_command,
+    plan_command,
+    commit_command,
+    confirm_command,
+    cancel_command,
+    discard_command,
+    history_command,
+    rollback_command,
+    reapply_command,
+    trace_command,
+)

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.setup-done
 STATE ?= .state
 LISTEN ?= 127.0.0.1:8300
 
-.PHONY: setup demo serve test check bench fuzz-validate crash clean
+.PHONY: dist test-packages setup demo serve test check bench fuzz-validate crash clean
 
 setup: $(STAMP)
 
@@ -47,6 +47,15 @@ fuzz-validate: setup
 crash: setup
 	CRYPTOMAP_CRASH_KILLS=$(or $(KILLS),1000) CRYPTOMAP_CRASH_SEED=$(or $(SEED),2026) \
 		$(BIN)/python -m pytest -q -s -p no:cacheprovider tests/crash/test_every_step.py
+
+# A wheel and a Debian package in dist/ (the latter needs debhelper, dpkg-dev and fakeroot).
+dist: setup
+	packaging/build-wheel dist
+	packaging/build-deb dist
+
+# The packages as users get them, in a fresh Debian; needs root, debootstrap and what dist needs.
+test-packages: setup
+	$(BIN)/python -m pytest -q --timeout=1200 packaging/tests
 
 clean:
 	rm -rf $(VENV) $(STATE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -39,7 +39,7 @@ class World:
         self.schema = schema
         self.state = StateDirectory(directory)
         vault = Vault.open(self.state.key_file, create=self.state.is_new)
-        self.gateway = Gateway(schema, load("simulator", {}), vault.reveal, Facts(), Policy())
+        self.gateway = Gateway(schema, load("simulator", {}), vault, Facts(), Policy())
         self.writer = Writer()
         self.datastores = Datastores(
             schema, self.state, vault, participants=[self.gateway.participant], checks=[self.gateway.check]

@@ -23,7 +23,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from cryptomap.daemon import cli, daemon
+from cryptomap.daemon import cli, daemon, schema
 from cryptomap.datastore import checkpoints
 from cryptomap.schema.cache import load_cached
 
@@ -90,6 +90,7 @@ def bear(request: bytes, descriptors: list[int]) -> None:
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    schema.load_cached = _load_cached  # type: ignore[assignment, attr-defined]
     checkpoints.MINIMUM_WEIGHT, checkpoints.SHARE = 2048, 0
     gc.freeze()
     while True:

@@ -166,7 +166,7 @@ class Desk:
     def __init__(self, facts: Facts | None = None, policy: Policy | None = None, **settings: object) -> None:
         self.schema = product_schema()
         surroundings = Surroundings(simulator.create(settings), facts or Facts())
-        self.scopes = Scopes(self.schema, surroundings, policy or Policy(), VAULT.reveal)
+        self.scopes = Scopes(self.schema, surroundings, policy or Policy(), VAULT)
         self.running = empty_snapshot(self.schema)
 
     def edited(self, inner: str | etree._Element) -> Snapshot:
@@ -233,7 +233,7 @@ class Site:
         self._open()
 
     def _open(self) -> None:
-        self.gateway = Gateway(self.schema, self.backend, VAULT.reveal, self.facts, self.policy, self.clock)
+        self.gateway = Gateway(self.schema, self.backend, VAULT, self.facts, self.policy, self.clock)
         self.datastores = Datastores(
             self.schema,
             StateDirectory(self.directory),

@@ -50,7 +50,7 @@ def _asked_by(key_file: Path, running: str) -> Intent:
     vault = Vault.open(key_file, create=False)
     schema = product_schema()
     root = read_config(schema, etree.fromstring(running), vault)
-    return Reader(validate(schema, root, None).root, vault.reveal).intent(lambda _: None)
+    return Reader(validate(schema, root, None).root, vault).intent(lambda _: None)
 
 
 def without_applied(intent: Intent) -> Intent:

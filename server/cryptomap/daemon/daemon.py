@@ -24,6 +24,7 @@ from cryptomap import netconf
 from cryptomap.daemon import call_home
 from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.inputs import accounts_of, startup_document
+from cryptomap.daemon.schema import load_schema
 from cryptomap.daemon.settings import Settings
 from cryptomap.daemon.transports import Transports, shown
 from cryptomap.datastore.datastores import Datastores
@@ -42,9 +43,7 @@ from cryptomap.operations.nacm_rules import check_rules
 from cryptomap.operations.replay_log import ReplayLog
 from cryptomap.operations.server import Limits, Server
 from cryptomap.operations.sessions import SessionLimits
-from cryptomap.schema.cache import load_cached
 from cryptomap.schema.faults import SchemaFault
-from cryptomap.schema.modules import default_module_names
 from cryptomap.schema.nodes import Schema
 from cryptomap.staros.service import StarosText
 from cryptomap.transport import subsystem
@@ -84,10 +83,10 @@ async def _serve(settings: Settings, transports: Transports, startup: etree._Ele
     state = StateDirectory(settings.server.state_dir)
     vault = Vault.open(state.key_file, create=state.is_new)
     host_key = read_host_key(path) if (path := settings.server.host_key) else load_host_key(state.path)
-    schema = load_cached(state.path / "schema", default_module_names(), settings.server.yang_dirs, _features(settings))
+    schema = load_schema(settings, state)
     backend = _backend(settings)
     policy = Policy(settings.policy.day1, _recovery_users(settings).__contains__)
-    gateway = Gateway(schema, backend, vault.reveal, _facts(settings), policy)
+    gateway = Gateway(schema, backend, vault, _facts(settings), policy)
     writer = Writer()
     try:
         datastores = await writer.run(_datastores, schema, state, vault, gateway, settings)
@@ -153,14 +152,6 @@ def _stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-def _features(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The features of ietf-netconf that are on: they announce what this server has been told to offer."""
-    always = ("candidate", "confirmed-commit", "rollback-on-error", "validate", "xpath")
-    server = settings.server
-    options = {"startup": server.startup_datastore, "url": server.url_dir is not None}
-    return {"ietf-netconf": (*always, *[name for name, is_on in options.items() if is_on])}
 
 
 def _recovery_users(settings: Settings) -> frozenset[str]:

@@ -170,6 +170,9 @@ class Settings:
     users: Mapping[str, User] = field(default_factory=dict)
     startup: Path | None = None  # command line only: the first configuration of an empty state directory
 
+    def with_state_dir(self, path: Path | None) -> Settings:
+        return replace(self, server=replace(self.server, state_dir=path)) if path else self
+
 
 CHOICES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("platform", "role"): ("user-plane", "control-plane"),

@@ -83,6 +83,12 @@ class Checkpoints:
             if commit > head:
                 self._path(commit).unlink(missing_ok=True)
 
+    def remove_all_but(self, commit: int) -> None:
+        """Drop those of other commits."""
+        for other in self.commits():
+            if other != commit:
+                self._path(other).unlink(missing_ok=True)
+
     def commits(self) -> list[int]:
         """The commits there are checkpoints of, newest first."""
         names = [path.stem for path in self._directory.glob(f"*{SUFFIX}")]

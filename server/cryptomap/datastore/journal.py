@@ -34,7 +34,7 @@ from cryptomap.datastore.transaction import FactKey, OutcomeUnknown, Pending, Tr
 from cryptomap.errors import OperationFailed
 from cryptomap.schema.nodes import Schema
 
-__all__ = ["Journal", "StartupCopy", "shrink"]
+__all__ = ["KEY_PATH", "Journal", "StartupCopy", "connect", "key_proof", "shrink"]
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Journal:
         self.last: Record | None = None  # the commit stored last by this object, and what replaying it weighs
         self.last_weight = 0
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = connect(path)
             with contextlib.ExitStack() as unless_complete:
                 unless_complete.callback(self._db.close)
                 _set_up(self._db, path)
@@ -275,16 +275,29 @@ class Journal:
                 self._db.execute("ROLLBACK")
 
 
+def connect(path: Path) -> sqlite3.Connection:
+    """To write in a journal file: each COMMIT is on the disk when it returns."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
 def _set_up(db: sqlite3.Connection, path: Path) -> None:
     path.chmod(0o600)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA wal_autocheckpoint = 0")  # the checkpointer's thread does it, not a commit
     found = db.execute("PRAGMA user_version").fetchone()[0]
     if found > FORMAT:
         raise StateFault(f"journal {path}: format {found} was written by a newer cryptomapd; this one reads {FORMAT}")
     if found == 0:
         db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+
+
+def key_proof(path: Path) -> tuple[str, str] | None:
+    """(schema path, sealed text) that only the key of this journal opens; ``None`` if it never saw a key."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        row = db.execute("SELECT sealed FROM key").fetchone()
+    return (KEY_PATH, row[0]) if row else None
 
 
 def shrink(path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
-__all__ = ["StateDirectory", "StateFault", "write_durably"]
+__all__ = ["StateDirectory", "StateFault", "publish", "sync_directory", "write_durably"]
 
 
 class StateFault(Exception):
@@ -31,6 +32,7 @@ class StateDirectory:
         except OSError:
             os.close(self._lock)
             raise StateFault(f"state directory {path}: in use by another process") from None
+        self.finish_restore()
 
     @property
     def journal(self) -> Path:
@@ -43,6 +45,30 @@ class StateDirectory:
     @property
     def key_file(self) -> Path:
         return self.path / "secrets.key"
+
+    @property
+    def unfinished_restore(self) -> Path:
+        """What a restore has unpacked and checked, until it has taken its place."""
+        return self.path / ".restore"
+
+    def finish_restore(self) -> None:
+        """Give the files of a restore the place of what is here, which is moved aside. Does what is left to do, however
+        often it was interrupted."""
+        unpacked = self.unfinished_restore
+        if not unpacked.exists():
+            return
+        aside = self.path / (unpacked / "aside").read_text()
+        aside.mkdir(mode=0o700, exist_ok=True)
+        if (unpacked / self.journal.name).exists():
+            for name in ("journal.sqlite-wal", "journal.sqlite-shm", "checkpoints"):
+                _move(self.path / name, aside / name)
+        for path in sorted(unpacked.iterdir()):
+            if path.name not in ("aside", self.journal.name):
+                _replace(path, self.path / path.name, aside)
+        if (unpacked / self.journal.name).exists():
+            _replace(unpacked / self.journal.name, self.journal, aside)
+        sync_directory(self.path)
+        shutil.rmtree(unpacked)
 
     @property
     def is_new(self) -> bool:
@@ -74,8 +100,23 @@ def write_durably(path: Path, pieces: list[bytes], mode: int = 0o600) -> None:
 def publish(temporary: Path, path: Path) -> None:
     """Give a synced temporary file its name, durably."""
     temporary.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _move(path: Path, target: Path) -> None:
+    if path.exists():
+        path.rename(target)
+
+
+def _replace(new: Path, path: Path, aside: Path) -> None:
+    _move(path, aside / path.name)
+    new.rename(path)

@@ -1,6 +1,6 @@
 """The room as one object, for the daemon: what it hands to the datastores and to the server, and what it needs of them.
 
->>> gateway = Gateway(schema, backend, vault.reveal, facts, policy, clock)
+>>> gateway = Gateway(schema, backend, vault, facts, policy, clock)
 >>> datastores = Datastores(schema, ..., participants=[gateway.participant], checks=[gateway.check])
 >>> gateway.attach(datastores, writer)
 >>> server = Server(..., providers=gateway.providers(), handlers=gateway.handlers())
@@ -29,7 +29,7 @@ from cryptomap.errors import OperationFailed, RpcError
 from cryptomap.ipsec.events import RESYNCHRONIZE, STATUS_CHANGES, Notifications
 from cryptomap.ipsec.hooks import BackendParticipant
 from cryptomap.ipsec.names import CONTEXTS, Kind
-from cryptomap.ipsec.nouns import Reveal
+from cryptomap.ipsec.nouns import Secrets
 from cryptomap.ipsec.observer import Observer
 from cryptomap.ipsec.platform import Facts, Surroundings
 from cryptomap.ipsec.rules import findings
@@ -70,13 +70,13 @@ class Gateway:
     """Built before the datastores; :meth:`attach` closes the circle."""
 
     def __init__(
-        self, schema: Schema, backend: Backend, reveal: Reveal, facts: Facts, policy: Policy, clock: Clock = time
+        self, schema: Schema, backend: Backend, secrets: Secrets, facts: Facts, policy: Policy, clock: Clock = time
     ) -> None:
         self.schema = schema
         self.backend = backend
         self._clock = clock
         self._surroundings = Surroundings(backend, facts)
-        self._scopes = Scopes(schema, self._surroundings, policy, reveal)
+        self._scopes = Scopes(schema, self._surroundings, policy, secrets)
         self.observer = Observer(backend, clock.monotonic)
         self.participant = BackendParticipant(
             schema, backend, self._scopes, self._surroundings, lambda: self._facts(), self._in_doubt, clock

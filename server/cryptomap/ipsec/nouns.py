@@ -6,11 +6,11 @@ adds to it and answers as well as it can.
 
 from __future__ import annotations
 
-import hashlib
 import socket
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Protocol
 
 from cryptomap.data import values
 from cryptomap.data.tree import Node
@@ -38,7 +38,7 @@ from cryptomap_backend.intent import (
 
 __all__ = [
     "Missing",
-    "Reveal",
+    "Secrets",
     "address",
     "authentication",
     "child",
@@ -56,8 +56,18 @@ __all__ = [
     "selector",
 ]
 
-Reveal = Callable[[str, str], bytes]
-"""(schema path of a leaf, sealed value) -> the clear text. Asked for only when a backend computes with the key."""
+
+class Secrets(Protocol):
+    """What can be learnt of a sealed leaf, given its schema path; the vault."""
+
+    def reveal(self, path: str, sealed: str) -> bytes:
+        """The clear text. Asked for only when a backend computes with the key."""
+        ...
+
+    def fingerprint(self, path: str, sealed: str) -> str:
+        """What tells keys apart, whichever master key sealed them."""
+        ...
+
 
 Missing = list[str]
 
@@ -276,7 +286,7 @@ def child(payload: Node, context: Node) -> Child:
 # ===== IKE =====
 
 
-def ike(owner: Node, context: Node, reveal: Reveal, missing: Missing) -> Ike:
+def ike(owner: Node, context: Node, secrets: Secrets, missing: Missing) -> Ike:
     """The IKE policy of a map or template."""
     sets, dscp, allow_empty, retransmissions, timeout, exponential, setup_timer, rekey, no_change = IKE.below(
         owner, "ikev2/ikev2-ikesa"
@@ -288,8 +298,8 @@ def ike(owner: Node, context: Node, reveal: Reveal, missing: Missing) -> Ike:
     certificates, crls = PEER_LISTS.below(owner, "ikev2")
     return Ike(
         proposals=proposals,
-        local=authentication(owner, "local", reveal, missing),
-        remote=authentication(owner, "remote", reveal, missing),
+        local=authentication(owner, "local", secrets, missing),
+        remote=authentication(owner, "remote", secrets, missing),
         dscp=int(dscp),
         allow_empty=allow_empty == "true",
         max_retransmissions=int(retransmissions),
@@ -315,12 +325,13 @@ def _dead_peer_detection(owner: Node) -> DeadPeerDetection | None:
     return DeadPeerDetection(int(interval), int(timeout), int(retries))
 
 
-def authentication(owner: Node, side: str, reveal: Reveal, missing: Missing) -> Authentication:
+def authentication(owner: Node, side: str, secrets: Secrets, missing: Missing) -> Authentication:
     """How the local or remote side proves itself."""
     base = f"ikev2/authentication/{side}"
     identity, key, certificate, encrypted_key = CREDENTIAL.below(owner, base)
     if key is not None:
-        return Authentication("pre-shared-key", _secret(owner, f"{base}/pre-shared-key", key, reveal, _plain), identity)
+        secret = _secret(owner, f"{base}/pre-shared-key", key, secrets, _plain)
+        return Authentication("pre-shared-key", secret, identity)
     if certificate is not None:
         return Authentication("certificate", None, identity, _certificate(owner, side, missing))
     if "eap-profile" in _methods(owner, base):
@@ -362,19 +373,19 @@ def manual_child(owner: Node, context: Node, family: int, missing: Missing) -> C
     return plain if mtu is None else Child(name="", proposals=proposals, family=family, lifetime=None, mtu=mtu)
 
 
-def manual_keys(owner: Node, proposal: EspProposal | None, reveal: Reveal, missing: Missing) -> ManualKeys | None:
+def manual_keys(owner: Node, proposal: EspProposal | None, secrets: Secrets, missing: Missing) -> ManualKeys | None:
     """The keys of both directions, ``None`` while one lacks something."""
-    inbound = _manual_sa(owner, "inbound", proposal, reveal, missing)
-    outbound = _manual_sa(owner, "outbound", proposal, reveal, missing)
+    inbound = _manual_sa(owner, "inbound", proposal, secrets, missing)
+    outbound = _manual_sa(owner, "outbound", proposal, secrets, missing)
     return ManualKeys(inbound, outbound) if inbound and outbound else None
 
 
 def _manual_sa(
-    owner: Node, direction: str, proposal: EspProposal | None, reveal: Reveal, missing: Missing
+    owner: Node, direction: str, proposal: EspProposal | None, secrets: Secrets, missing: Missing
 ) -> ManualSa | None:
     base = f"manual/session-key/{direction}"
     spi = values.number(owner, f"{base}/spi")
-    cipher, auth = (_key(owner, f"{base}/{name}", reveal) for name in ("cipher-key", "authenticator-key"))
+    cipher, auth = (_key(owner, f"{base}/{name}", secrets) for name in ("cipher-key", "authenticator-key"))
     lacking = [] if spi is not None else ["spi"]
     if proposal is not None:
         lacking += ["cipher-key"] if cipher is None and _takes_key(ENCRYPTION.get(proposal.encryption)) else []
@@ -389,35 +400,33 @@ def _takes_key(algorithm: object) -> bool:
     return getattr(algorithm, "key", 0) > 0
 
 
-def _key(owner: Node, path: str, reveal: Reveal) -> Secret | None:
+def _key(owner: Node, path: str, secrets: Secrets) -> Secret | None:
     sealed = values.leaf(owner, path)
-    return None if sealed is None else _secret(owner, path, sealed, reveal, _octets)
+    return None if sealed is None else _secret(owner, path, sealed, secrets, _octets)
 
 
 # ===== secrets =====
 
 
-def _secret(owner: Node, path: str, sealed: str, reveal: Reveal, convert: Callable[[bytes], bytes]) -> Secret:
-    """A handle on the sealed leaf at a path. Sealing is deterministic, so a digest of the sealed text tells keys
-    apart."""
+def _secret(owner: Node, path: str, sealed: str, secrets: Secrets, convert: Callable[[bytes], bytes]) -> Secret:
+    """A handle on the sealed leaf at a path."""
     where = values.route(owner.schema, path).child.path
-    fingerprint = hashlib.blake2s(f"{where} {sealed}".encode(), digest_size=16).hexdigest()
-    return Secret(fingerprint, _Opening(where, sealed, reveal, convert))
+    return Secret(secrets.fingerprint(where, sealed), _Opening(where, sealed, secrets, convert))
 
 
 class _Opening:
     """Reveals one sealed leaf. A closure would do, at three times the memory; there are two a tunnel."""
 
-    __slots__ = ("_convert", "_reveal", "_sealed", "_where")
+    __slots__ = ("_convert", "_sealed", "_secrets", "_where")
 
-    def __init__(self, where: str, sealed: str, reveal: Reveal, convert: Callable[[bytes], bytes]) -> None:
+    def __init__(self, where: str, sealed: str, secrets: Secrets, convert: Callable[[bytes], bytes]) -> None:
         self._where = where
         self._sealed = sealed
-        self._reveal = reveal
+        self._secrets = secrets
         self._convert = convert
 
     def __call__(self) -> bytes:
-        return self._convert(self._reveal(self._where, self._sealed))
+        return self._convert(self._secrets.reveal(self._where, self._sealed))
 
 
 def _plain(clear: bytes) -> bytes:

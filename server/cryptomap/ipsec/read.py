@@ -15,7 +15,7 @@ from cryptomap.data.tree import Node
 from cryptomap.data.values import Fields
 from cryptomap.ipsec import marking, nouns
 from cryptomap.ipsec.names import Config, Kind, Named
-from cryptomap.ipsec.nouns import Missing, Reveal
+from cryptomap.ipsec.nouns import Missing, Secrets
 from cryptomap_backend.intent import (
     Address,
     Applied,
@@ -98,9 +98,9 @@ class ServiceReading:
 class Reader:
     """Reads one configuration. Each crypto map is read once, however many rules and bindings ask for it."""
 
-    def __init__(self, root: Node, reveal: Reveal) -> None:
+    def __init__(self, root: Node, secrets: Secrets) -> None:
         self.config = Config(root)
-        self._reveal = reveal
+        self._secrets = secrets
         self._maps: dict[Named, MapReading] = {}
 
     # ===== crypto maps =====
@@ -145,10 +145,10 @@ class Reader:
         """How packets are protected: by negotiation, or by static keys."""
         if kind is not TunnelKind.MANUAL:
             children = nouns.children(node, context, missing)
-            return children, nouns.ike(node, context, self._reveal, missing), None
+            return children, nouns.ike(node, context, self._secrets, missing), None
         child = nouns.manual_child(node, context, selector.source.version if selector else 4, missing)
         proposal = next(iter(child.proposals), None)
-        return (child,), None, nouns.manual_keys(node, proposal, self._reveal, missing)
+        return (child,), None, nouns.manual_keys(node, proposal, self._secrets, missing)
 
     # ===== tunnels =====
 
@@ -200,7 +200,7 @@ class Reader:
             return None
         missing: Missing = []
         children = nouns.children(node, context, missing)
-        ike = nouns.ike(node, context, self._reveal, missing)
+        ike = nouns.ike(node, context, self._secrets, missing)
         maximum = values.number(node, "max-childsa/maximum")
         return TemplateReading(
             ike=replace(ike, max_child_sa=maximum),

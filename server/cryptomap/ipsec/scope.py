@@ -14,7 +14,7 @@ from cryptomap.errors import ErrorPath
 from cryptomap.ipsec import marking, nouns
 from cryptomap.ipsec.names import CONTEXTS, Config, Kind, Named, leaf_at, where
 from cryptomap.ipsec.neighbours import Neighbours
-from cryptomap.ipsec.nouns import Reveal
+from cryptomap.ipsec.nouns import Secrets
 from cryptomap.ipsec.platform import Facts, Surroundings
 from cryptomap.ipsec.read import Reader, followed
 from cryptomap.ipsec.touched import Touched, affected_by, everything, touched_by
@@ -57,7 +57,7 @@ class Scope:
         facts: Facts,
         capabilities: Capabilities | None,
         policy: Policy,
-        reveal: Reveal,
+        secrets: Secrets,
         neighbours: Neighbours,
     ) -> None:
         self.schema = schema
@@ -70,8 +70,8 @@ class Scope:
         self.facts = facts
         self.capabilities = capabilities
         self.policy = policy
-        self.before = Reader(old.root, reveal)
-        self.after = Reader(new.root, reveal)
+        self.before = Reader(old.root, secrets)
+        self.after = Reader(new.root, secrets)
         self.neighbours = neighbours
 
     @property
@@ -160,11 +160,11 @@ def protector(application: Node) -> Named | None:
 class Scopes:
     """Makes scopes; the last one is kept, because rules and the backend's part of a commit ask for the same."""
 
-    def __init__(self, schema: Schema, surroundings: Surroundings, policy: Policy, reveal: Reveal) -> None:
+    def __init__(self, schema: Schema, surroundings: Surroundings, policy: Policy, secrets: Secrets) -> None:
         self._schema = schema
         self._surroundings = surroundings
         self._policy = policy
-        self._reveal = reveal
+        self._secrets = secrets
         self._neighbours: list[tuple[Node, Neighbours]] = []
         self._last: tuple[Transition, Scope] | None = None
 
@@ -183,7 +183,7 @@ class Scopes:
         return self._make(empty, snapshot, everything(self._schema, snapshot), Touched(), origin)
 
     def reader(self, snapshot: Snapshot) -> Reader:
-        return Reader(snapshot.root, self._reveal)
+        return Reader(snapshot.root, self._secrets)
 
     def warm(self, snapshot: Snapshot) -> None:
         """Make the index of a configuration now, so that the first commit on it costs no more than the others."""
@@ -206,7 +206,7 @@ class Scopes:
             facts=self._surroundings.facts,
             capabilities=self._surroundings.capabilities,
             policy=self._policy,
-            reveal=self._reveal,
+            secrets=self._secrets,
             neighbours=self._neighbours_of(old, new, affected),
         )
 

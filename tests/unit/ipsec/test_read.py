@@ -428,7 +428,7 @@ def whole(desk: Desk, known: Intent) -> Intent:
         found = known.tunnels.get(item)
         return found.applied if found else None
 
-    return Reader(desk.running.root, VAULT.reveal).intent(applied)
+    return Reader(desk.running.root, VAULT).intent(applied)
 
 
 def differing(old: Intent, new: Intent) -> set[TunnelId]:

@@ -1,0 +1,24 @@
+"""The schema a server with these settings serves; a stored configuration is read under the same one."""
+
+from __future__ import annotations
+
+from cryptomap.daemon.settings import Settings
+from cryptomap.datastore.statedir import StateDirectory
+from cryptomap.schema.cache import load_cached
+from cryptomap.schema.modules import default_module_names
+from cryptomap.schema.nodes import Schema
+
+__all__ = ["load_schema"]
+
+
+def load_schema(settings: Settings, state: StateDirectory) -> Schema:
+    """Raises SchemaFault."""
+    return load_cached(state.path / "schema", default_module_names(), settings.server.yang_dirs, _features(settings))
+
+
+def _features(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The features of ietf-netconf that are on: they announce what this server has been told to offer."""
+    always = ("candidate", "confirmed-commit", "rollback-on-error", "validate", "xpath")
+    server = settings.server
+    options = {"startup": server.startup_datastore, "url": server.url_dir is not None}
+    return {"ietf-netconf": (*always, *[name for name, is_on in options.items() if is_on])}

@@ -20,7 +20,8 @@ from cryptomap.data.path import parse_keys
 from cryptomap.data.tree import Key, Node, Value, key_from_text, key_text, reuse
 from cryptomap.data.xml.attributes import Attributes, attributes_of, inherited
 from cryptomap.data.xml.faults import Faults, local_name, names_at
-from cryptomap.data.xml.read import Reader, Sealer, any_value, has_attributes
+from cryptomap.data.xml.read import Reader, any_value, has_attributes
+from cryptomap.data.xml.seal import Sealer
 from cryptomap.errors import BadAttribute, DataExists, DataMissing, InvalidValue, RpcError, RpcErrors
 from cryptomap.schema.nodes import Any_, Choice, Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import TypeFault

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar, cast
 
-from cryptomap.data.tree import Key, Node, SortedEntries, StoredEntries, UserEntries, Value
-from cryptomap.data.xml.read import ordered_values
+from cryptomap.data.tree import Key, Node, SortedEntries, StoredEntries, UserEntries, Value, values_of
 from cryptomap.schema.nodes import LeafList
 
 __all__ = ["SortedWork", "UserWork", "ValueWork", "entry_work"]
@@ -101,7 +100,7 @@ class ValueWork:
         return True
 
     def finish(self) -> Value | None:
-        values = ordered_values(self._schema, map(str, self._items))
+        values = values_of(self._schema, map(str, self._items))
         return self._old if values == self._old else values
 
 

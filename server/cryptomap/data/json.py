@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 from lxml import etree
 
 from cryptomap.data.path import to_xpath
-from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, Value, entries_of, key_of
+from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, Value, entries_of, key_of, values_of
 from cryptomap.data.view import View
-from cryptomap.data.xml.read import Sealer, any_value, ordered_values
+from cryptomap.data.xml.read import any_value
+from cryptomap.data.xml.seal import Sealer
 from cryptomap.errors import BadElement, InvalidValue, MissingElement, RpcError, RpcErrors, UnknownElement
 from cryptomap.schema.nodes import Any_, Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import (
@@ -197,7 +198,7 @@ class _Reader:
     def _values(self, child: LeafList, texts: list[str], path: Path) -> Value | None:
         if child.config and len(set(texts)) < len(texts):
             self._fault(BadElement, f"a value of {child.name} is here twice", path, (("bad-element", child.name),))
-        return ordered_values(child, dict.fromkeys(texts) if child.config else texts)
+        return values_of(child, dict.fromkeys(texts) if child.config else texts)
 
     def _entries(self, child: ListNode, items: list[Json], path: Path) -> Value | None:
         if not child.keys:

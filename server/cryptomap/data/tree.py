@@ -20,7 +20,7 @@ a pointer and "the same object" means "nothing changed below".
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import TypeAlias, Union
 
@@ -39,7 +39,7 @@ from cryptomap.data.entries import (
     UserEntries,
     entries_like,
 )
-from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, ListNode
+from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode
 
 __all__ = [
     "CHUNK_MAX",
@@ -65,6 +65,7 @@ __all__ = [
     "key_of",
     "key_text",
     "reuse",
+    "values_of",
 ]
 
 Step: TypeAlias = tuple[DataNode, Key | None]
@@ -162,6 +163,13 @@ def entries_of(schema: ListNode, entries: Mapping[Key, Node]) -> StoredEntries |
     if not entries:
         return None
     return UserEntries(entries) if schema.user_ordered else SortedEntries.build(entries)
+
+
+def values_of(schema: LeafList, values: Iterable[str]) -> tuple[str, ...] | None:
+    """The values of a leaf-list as a tree holds them: where their order is the system's they are sorted."""
+    if schema.config and not schema.user_ordered:
+        values = sorted(values, key=schema.type.sort_key)
+    return tuple(values) or None
 
 
 def reuse(old: Value | None, new: Value | None) -> Value | None:

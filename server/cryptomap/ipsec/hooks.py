@@ -130,7 +130,9 @@ class BackendParticipant:
             record = reapply.lookup(facts, tunnel)
             return record.applied if record else None
 
-        self.intent = self._scopes.reader(transition.new).intent(applied)
+        is_first = transition.origin.kind == "startup"
+        reader = (self._scopes.first_reader if is_first else self._scopes.reader)(transition.new)
+        self.intent = reader.intent(applied)
         self._scopes.warm(transition.new)
         return self.intent
 

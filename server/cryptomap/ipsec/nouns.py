@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 from typing import Protocol
 
 from cryptomap.data import values
@@ -124,6 +124,14 @@ def address(text: str | None) -> Address | None:
     return ip_address(text) if "%" in text else IPv6Address(socket.inet_pton(socket.AF_INET6, text))
 
 
+def network(text: str) -> Prefix:
+    """The prefix of a canonical text. ``ip_network`` does the same at twice the cost."""
+    if ":" in text:
+        return ip_network(text, strict=False)
+    first, _, length = text.partition("/")
+    return IPv4Network((socket.inet_pton(socket.AF_INET, first), int(length)), strict=False)
+
+
 def _number(text: str | None) -> int | None:
     return None if text is None else int(text)
 
@@ -180,7 +188,7 @@ def _end(rule: Node, end: str, family: int) -> tuple[Prefix, tuple[PortRange, ..
         ports = ((int(lower), int(lower if upper is None else upper)),)
     elif port is not None:
         ports = _compared(values.required(rule, f"{end}/operator"), int(port))
-    return ip_network(prefix or EVERYWHERE[family], strict=False), ports
+    return network(prefix or EVERYWHERE[family]), ports
 
 
 def _one(rule: Node, path: str) -> tuple[PortRange, ...]:

@@ -179,17 +179,16 @@ class Reader:
             name = values.required(context, "name")
             for interface in values.entries(context, Kind.INTERFACE):
                 for place, binding in enumerate(values.entries(interface, Kind.MAP)):
-                    tunnel = self._bound(name, context, interface, binding, place)
+                    tunnel = self._bound(name, interface, binding, place)
                     if tunnel is not None:
                         yield tunnel
 
-    def _bound(self, name: str, context: Node, interface: Node, binding: Node, place: int) -> Tunnel | None:
-        crypto_map = values.required(binding, "name")
-        node = values.entry(context, Kind.MAP, crypto_map)
-        if node is None:
+    def _bound(self, name: str, interface: Node, binding: Node, place: int) -> Tunnel | None:
+        crypto_map = self.crypto_map(Named(name, values.required(binding, "name")))
+        if crypto_map is None:
             return None
-        item = TunnelId(name, crypto_map, values.required(interface, "name"))
-        return _tunnel(item, interface, binding, self._map(context, node), place)
+        item = TunnelId(name, values.required(binding, "name"), values.required(interface, "name"))
+        return _tunnel(item, interface, binding, crypto_map, place)
 
     # ===== templates and services =====
 

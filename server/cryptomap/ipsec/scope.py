@@ -57,7 +57,8 @@ class Scope:
         facts: Facts,
         capabilities: Capabilities | None,
         policy: Policy,
-        secrets: Secrets,
+        before: Reader,
+        after: Reader,
         neighbours: Neighbours,
     ) -> None:
         self.schema = schema
@@ -70,8 +71,8 @@ class Scope:
         self.facts = facts
         self.capabilities = capabilities
         self.policy = policy
-        self.before = Reader(old.root, secrets)
-        self.after = Reader(new.root, secrets)
+        self.before = before
+        self.after = after
         self.neighbours = neighbours
 
     @property
@@ -167,6 +168,7 @@ class Scopes:
         self._secrets = secrets
         self._neighbours: list[tuple[Node, Neighbours]] = []
         self._last: tuple[Transition, Scope] | None = None
+        self._read: Reader | None = None
 
     def of(self, transition: Transition) -> Scope:
         """The scope of a transition."""
@@ -180,10 +182,17 @@ class Scopes:
         """The scope of a configuration as a whole, as at a start-up."""
         empty = empty_snapshot(self._schema)
         origin = Origin("", kind="startup")
-        return self._make(empty, snapshot, everything(self._schema, snapshot), Touched(), origin)
+        known, self._read = self._read, None
+        reader = known if known and known.config.root is snapshot.root else None
+        return self._make(empty, snapshot, everything(self._schema, snapshot), Touched(), origin, reader)
 
     def reader(self, snapshot: Snapshot) -> Reader:
         return Reader(snapshot.root, self._secrets)
+
+    def first_reader(self, snapshot: Snapshot) -> Reader:
+        """The same at a start-up: what it has read, the rules of :meth:`whole` do not read again."""
+        self._read = self.reader(snapshot)
+        return self._read
 
     def warm(self, snapshot: Snapshot) -> None:
         """Make the index of a configuration now, so that the first commit on it costs no more than the others."""
@@ -194,7 +203,15 @@ class Scopes:
         """Drop the last scope: nobody asks for it any more, or it was made with earlier surroundings."""
         self._last = None
 
-    def _make(self, old: Snapshot, new: Snapshot, created: Touched, others: Touched, origin: Origin) -> Scope:
+    def _make(
+        self,
+        old: Snapshot,
+        new: Snapshot,
+        created: Touched,
+        others: Touched,
+        origin: Origin,
+        after: Reader | None = None,
+    ) -> Scope:
         affected = affected_by(self._schema, created, others, new)
         return Scope(
             self._schema,
@@ -206,7 +223,8 @@ class Scopes:
             facts=self._surroundings.facts,
             capabilities=self._surroundings.capabilities,
             policy=self._policy,
-            secrets=self._secrets,
+            before=Reader(old.root, self._secrets),
+            after=after or Reader(new.root, self._secrets),
             neighbours=self._neighbours_of(old, new, affected),
         )
 

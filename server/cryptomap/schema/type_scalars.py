@@ -142,7 +142,7 @@ class StringType(Type):
             raise TypeFault(self.length.message or why, self.length.app_tag)
         if self.patterns:
             self._match(text)
-        if _ILLEGAL.search(text):
+        if not text.isprintable() and _ILLEGAL.search(text):
             raise TypeFault(f"{self._quote(text)} holds a character that YANG strings exclude (RFC 7950 section 9.4)")
         return text
 

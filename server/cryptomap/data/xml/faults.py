@@ -3,7 +3,7 @@ reading a faultless document carries none around."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from lxml import etree
 
@@ -13,7 +13,7 @@ from cryptomap.errors import ErrorPath, RpcError, RpcErrors
 from cryptomap.schema.nodes import InnerNode, LeafList, ListNode, Schema
 from cryptomap.schema.types import Names, TypeFault
 
-__all__ = ["Faults", "local_name", "names_at"]
+__all__ = ["Faults", "local_name", "names_at", "names_in"]
 
 MAX_FAULTS = 100
 
@@ -94,11 +94,23 @@ def local_name(element: etree._Element) -> str:
 def names_at(schema: Schema, element: etree._Element) -> Names:
     """What prefixes in the text of an element stand for. Without a prefix and without a default namespace it is the
     namespace of the element itself: clients such as ncclient leave it at that, and it can mean nothing else."""
+    return _names(schema, _namespace(element), element.prefix, lambda: element.nsmap)
 
+
+def names_in(schema: Schema, element: etree._Element) -> Names:
+    """The same for longer than the element lives."""
+    nsmap = element.nsmap
+    return _names(schema, _namespace(element), element.prefix, lambda: nsmap)
+
+
+def _namespace(element: etree._Element) -> str:
+    return element.tag[1:].partition("}")[0]
+
+
+def _names(schema: Schema, own: str, own_prefix: str | None, nsmap: Callable[[], Mapping[str | None, str]]) -> Names:
     def names(prefix: str | None) -> str:
-        own = element.tag[1:].partition("}")[0]
         # The usual case costs nothing to know: the value is in the namespace of the element itself.
-        namespace = own if prefix == element.prefix else element.nsmap.get(prefix)
+        namespace = own if prefix == own_prefix else nsmap().get(prefix)
         if namespace is None and prefix is None:
             namespace = own
         if namespace is None:

@@ -7,16 +7,18 @@ one flat function that dispatches on the class of the schema node; everything ra
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import repeat
 from operator import is_not, itemgetter
-from typing import Any, Protocol, TypeGuard, cast
+from typing import Any, TypeGuard, cast
 
 from lxml import etree
 
-from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, Value, entries_of, key_from_text
+from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, Value, entries_of, key_from_text, values_of
 from cryptomap.data.xml.faults import Faults, local_name, names_at
+from cryptomap.data.xml.seal import Sealer
+from cryptomap.data.xml.shapes import Shapes
 from cryptomap.errors import (
     BadElement,
     InvalidValue,
@@ -39,18 +41,6 @@ OnDuplicate = Callable[[ListNode, etree._Element, Node], Node | None]
 _PREFIX = re.compile(r"([A-Za-z_][\w.-]*):")
 _ATTRIBUTE_INSIDE = etree.XPath("boolean(descendant::*/attribute::*)")
 _ELEMENTS_WITH_ATTRIBUTES = etree.XPath("descendant::*[@*]")
-
-
-class Sealer(Protocol):
-    """Keeps secrets out of trees: what a secret leaf holds is sealed as soon as its type accepted it."""
-
-    def seal(self, path: str, clear: str) -> str:
-        """The sealed form of a clear value of the leaf at that schema path; the same text gives the same form."""
-        ...
-
-    def is_sealed(self, path: str, text: str) -> bool:
-        """Whether the text is an authentic sealed form made for that schema path."""
-        ...
 
 
 def read_config(schema: Schema, element: etree._Element, seal: Sealer | None = None) -> Node:
@@ -109,8 +99,13 @@ def _compiled(schema: InnerNode, config_only: bool) -> Read:
     }
     many = [child for child in schema.children if isinstance(child, ListNode | LeafList)]
     choices = _choice_slots(schema)
+    shapes = Shapes(schema, config_only) if isinstance(schema, ListNode) else None
 
     def read(reader: Reader, element: etree._Element) -> Node:
+        if shapes is not None:
+            alike = shapes.read(reader.schema, element, reader.seal)
+            if alike is not None:
+                return alike
         slots: Slots = list(empty)
         text = element.text
         if text is not None and not text.isspace():
@@ -359,15 +354,8 @@ class Reader:
 def _settled(schema: ListNode | LeafList, found: Any) -> Value | None:
     """The entries or values collected in a slot, as a tree holds them."""
     if isinstance(schema, LeafList):
-        return ordered_values(schema, found)
+        return values_of(schema, found)
     return entries_of(schema, found) if schema.keys else KeylessEntries(found.values())
-
-
-def ordered_values(schema: LeafList, values: Iterable[str]) -> tuple[str, ...] | None:
-    """The values as a tree holds them: a leaf-list whose order is the system's is sorted like a list is."""
-    if schema.config and not schema.user_ordered:
-        values = sorted(values, key=schema.type.sort_key)
-    return tuple(values) or None
 
 
 def any_value(element: etree._Element) -> AnyValue:

@@ -21,6 +21,7 @@ from ncclient import manager
 from ncclient.operations import RPCError
 
 from cryptomap_backend.intent import TunnelId
+from support.foreign.playbook import play
 from support.server import PATIENCE, ROOT, SAMPLES, Daemon, require, sample
 from support.state import INTERFACE, NS, assert_seed_is_up, text, texts
 from support.world import WorldProcess
@@ -244,6 +245,37 @@ def test_export_state(login: list[str], world: WorldProcess) -> None:
     table = run("export_state.py", *login).stdout.splitlines()
     assert table[0].split() == list(foo0)
     assert list(foo0.values()) in [line.split() for line in table[1:]]
+
+
+# ===== playbooks =====
+
+PLAYBOOKS = SAMPLES / "ansible"
+
+
+def test_ansible_commits_a_map(
+    server: Daemon, session: manager.Manager, world: WorldProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PSK", PSK)
+    tunnel = {"name": "foo4", "peer": "209.165.201.4", "remote": "209.165.200.247"}
+    done = play(PLAYBOOKS / "commit_map.yml", server, tmp_path, dscp=26, **tunnel)
+    assert done["Edit, validate and commit"]["changed"]
+    assert PSK not in str(done)
+    states = {item.crypto_map: state for item, state in world.remote.observe().tunnels.items()}
+    assert [sa.applied_dscp for sa in states["foo4"].children] == [26]
+    with session.locked("candidate"):  # it left no lock
+        pass
+
+
+def test_ansible_rotates_a_dscp(server: Daemon, session: manager.Manager, tmp_path: Path) -> None:
+    for dscp in (46, 40):
+        done = play(PLAYBOOKS / "rotate_dscp.yml", server, tmp_path, transform_set="A-foo", dscp=dscp)
+        assert [item["item"] for item in done["Re-apply"]["results"]] == ["foo0", "foo1"]
+        applied = texts(session.get().data_ele, "//ips:child-sa[ips:transform-set='A-foo']/ips:applied-dscp")
+        assert applied == [str(dscp)] * 2
+
+
+def test_every_playbook_is_executed_by_a_test_here() -> None:
+    assert {path.name for path in PLAYBOOKS.iterdir()} == {"inventory.yml", "commit_map.yml", "rotate_dscp.yml"}
 
 
 # ===== make serve and the README =====

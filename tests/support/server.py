@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import asyncssh
 import pytest
@@ -25,11 +26,15 @@ def require(program: str) -> str:
     installed beside this Python comes first."""
     found = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
     if found is None:
-        reason = f"{program} is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(f"{program} is not installed")
     return found
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip the test for want of something; in continuous integration that is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def sample(name: str) -> str:

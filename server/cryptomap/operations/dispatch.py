@@ -6,7 +6,10 @@ import logging
 from collections.abc import Iterator
 from itertools import chain
 
+from lxml import etree
+
 from cryptomap.errors import OperationFailed, OperationNotSupported, RpcError, RpcErrors
+from cryptomap.netconf.messages import BASE
 from cryptomap.operations import actions
 from cryptomap.operations.call import Call, Operation, Reply
 from cryptomap.operations.parameters import local_name
@@ -22,6 +25,7 @@ async def perform(call: Call) -> Reply:
     """Perform an operation. Raises RpcErrors and nothing else: any other exception is a bug, it is logged, and the
     client learns no more than that (its text might tell what the client must not see)."""
     try:
+        _qualify(call.element)
         call.server.access.execute(call.session.user, call.element.tag)
         reply = await _find(call)(call)
         return None if reply is None else _begun(reply)
@@ -36,6 +40,16 @@ async def perform(call: Call) -> Reply:
 
 def _presentable(call: Call, faults: RpcErrors) -> RpcErrors:
     return redacted(call.server.schema, call.server.access.reader(call.session.user), faults)
+
+
+def _qualify(operation: etree._Element) -> None:
+    """Put an operation of RFC 6241 that comes without a namespace into the one it can only mean, with its parameters:
+    Ansible's netconf_rpc writes ``<lock>`` unless its user spells the namespace out."""
+    if f"{{{BASE}}}{operation.tag}" not in OPERATIONS:
+        return
+    for element in operation.iter(etree.Element):
+        if not etree.QName(element).namespace:
+            element.tag = f"{{{BASE}}}{element.tag}"
 
 
 def _find(call: Call) -> Operation:

@@ -41,7 +41,12 @@ _CIPHERS: Final = (
     "aes192-ctr",
     "aes128-ctr",
 )
-_MACS: Final = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com")
+_MACS: Final = (
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",  # RFC 6668, for clients on libssh2 before 1.11, such as Debian 12's yangcli
+    "hmac-sha2-512",
+)
 _SIGNATURES: Final = (
     "ssh-ed25519",
     "sk-ssh-ed25519@openssh.com",
@@ -118,7 +123,7 @@ class SshListener:
             "authorized_client_keys": None,
             "host_based_auth": False,
             "gss_host": None,
-            "allow_pty": False,
+            "allow_pty": True,  # changes nothing for the subsystem; scrapli ends when it is refused one
             "line_editor": False,
             "x11_forwarding": False,
             "agent_forwarding": False,

@@ -137,6 +137,15 @@ async def test_unknown_operations(lab: Lab, operation: str) -> None:
     ]
 
 
+async def test_an_operation_without_a_namespace_is_that_of_rfc_6241(lab: Lab) -> None:
+    alice = await lab.connect()
+    for operation in ("<lock><target><candidate/></target></lock>", "<discard-changes/>"):
+        alice.send(f'<nc:rpc message-id="1" xmlns:nc="{BASE}">{operation}</nc:rpc>')
+        assert f'<ok xmlns="{BASE}"/>' in await alice.receive()
+    alice.send(f'<nc:rpc message-id="1" xmlns:nc="{BASE}"><open-door/></nc:rpc>')  # one of a module
+    assert "<error-tag>operation-not-supported</error-tag>" in await alice.receive()
+
+
 async def test_a_message_that_is_too_big_is_answered_and_ends_the_session(start: OpenLab) -> None:
     lab = await start(limits=Limits(messages=MessageLimits(message=ParserLimits(size=2000))))
     alice = await lab.connect()

@@ -96,10 +96,13 @@ async def test_nothing_but_the_subsystem(request_):
         assert (await reader.readline()).startswith(b"fred")
 
 
-async def test_a_terminal_for_the_subsystem_is_refused():
+async def test_a_terminal_for_the_subsystem_changes_no_byte():
+    message = b"\x00\x03\x04\r\n\xff]]>]]>"
     async with listening() as (_, port), connect(port) as connection:
-        with pytest.raises(asyncssh.ChannelOpenError):
-            await connection.open_session(subsystem="netconf", term_type="xterm", encoding=None)
+        writer, reader, _ = await connection.open_session(subsystem="netconf", term_type="xterm", encoding=None)
+        await reader.readline()
+        writer.write(message)
+        assert await reader.readexactly(len(message)) == message
 
 
 async def test_no_forwarding():
@@ -266,3 +269,9 @@ async def test_what_is_negotiated():
         async with connect(port) as connection:
             assert connection.get_extra_info("recv_compression") == "none"
             assert connection._strict_kex
+
+
+@pytest.mark.parametrize("mac", ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"])
+async def test_clients_without_encrypt_then_mac_are_served(mac):
+    async with listening() as (_, port), connect(port, encryption_algs=["aes256-ctr"], mac_algs=[mac]) as connection:
+        assert connection.get_extra_info("send_mac") == mac

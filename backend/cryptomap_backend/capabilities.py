@@ -55,6 +55,8 @@ class Feature(StrEnum):
     DOT1P = "802.1p-pcp"
     DEI = "802.1p-dei"
     MPLS_TC = "mpls-tc"
+    ECN = "ecn-congestion-experienced"
+    """A congestion mark of the inner packet is copied outside (RFC 6040); no tunnel asks for it."""
     SET_DF = "df-bit-set"
     CLEAR_DF = "df-bit-clear"
     INITIATE_TRAFFIC = "initiate-by-traffic"
@@ -99,9 +101,11 @@ class Capabilities:
     """Feature or algorithm -> one sentence on a declared limit, for the generated table of backends."""
 
     def complaints(self, tunnel: Tunnel) -> Iterator[Complaint]:
-        """Everything of that tunnel the backend cannot do; fatal ones make prepare refuse with ``Unsupported``."""
+        """Everything of that tunnel the backend cannot do, or its type alone if that is what it lacks; fatal ones make
+        prepare refuse with ``Unsupported``."""
         if tunnel.kind not in self.kinds:
             yield self._lacks(f"map type {tunnel.kind}", tunnel.kind)
+            return
         needed = _features_of(tunnel.ike, tunnel.children, tunnel.family, tunnel.df_bit, tunnel.natt)
         needed.add(Feature.INITIATE_BIND if tunnel.initiate is Initiate.BIND else Feature.INITIATE_TRAFFIC)
         yield from self._missing(needed)
@@ -109,9 +113,12 @@ class Capabilities:
 
     def responder_complaints(self, responder: Responder) -> Iterator[Complaint]:
         """The same for a responder."""
+        if Feature.RESPONDER not in self.features:
+            yield self._lacks(Feature.RESPONDER, Feature.RESPONDER)
+            return
         family = responder.local.version
         needed = _features_of(responder.ike, responder.children, family, responder.df_bit, responder.natt)
-        yield from self._missing(needed | {Feature.RESPONDER})
+        yield from self._missing(needed)
         yield from self._algorithms(responder.ike, responder.children, manual=False)
 
     def l2_complaints(self, marking: L2Marking) -> Iterator[Complaint]:

@@ -28,6 +28,7 @@ from cryptomap_backend.capabilities import Feature
 from cryptomap_backend.change import Change, between, change_of, with_reapplied
 from cryptomap_backend.contract import ApplyFailed, Backend, Unsupported
 from cryptomap_backend.intent import (
+    NO_PREFERENCE,
     Authentication,
     Child,
     EspProposal,
@@ -72,6 +73,7 @@ def example_tunnel(number: int = 1, dscp: int | None = 0x28, initiate: Initiate 
             children=(Child("foo-sa0", (proposal,)),),
             ike=Ike((IkeProposal("ikesa-foo"),), authentication, authentication),
             initiate=initiate,
+            preference=NO_PREFERENCE + number,
         )
     )
 

@@ -23,6 +23,7 @@ from typing import NamedTuple, TypeAlias
 from immutables import Map
 
 __all__ = [
+    "NO_PREFERENCE",
     "Address",
     "Applied",
     "Authentication",
@@ -57,6 +58,9 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Prefix: TypeAlias = IPv4Network | IPv6Network
 PortRange: TypeAlias = tuple[int, int]
 """Both ends included."""
+
+NO_PREFERENCE = 1 << 32
+"""The preference of maps without one begins here: after all that have one, in the order of binding."""
 
 Applied: TypeAlias = tuple[tuple[str, int | None], ...]
 """(transform set name, its DSCP at the last bind or re-apply), one pair per set the map listed then."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cryptomap_backend.strongswan.vici import Vici
 from dataplane import charon
 from dataplane.gateways import Gateways
 from dataplane.vm.machine import Machine, why_not
@@ -41,3 +42,13 @@ def lab(charons: charon.Lab) -> charon.Lab:
 def gateways(vm: Machine) -> Gateways:
     """Two gateways in the machine, with the helper running."""
     return Gateways(vm)
+
+
+@pytest.fixture(scope="session")
+def kernel_charons(gateways: Gateways) -> Iterator[tuple[Vici, Vici]]:
+    """A charon of the left and one of the right gateway in the machine, without connections and keys."""
+    need(charon.why_not())
+    left, right = gateways.charon("left"), gateways.charon("right")
+    yield left, right
+    left.close()
+    right.close()

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from cryptomap_backend.linux import create
 from cryptomap_backend.linux.backend import LinuxBackend
-from dataplane import frames
+from cryptomap_backend.strongswan.vici import Vici
+from dataplane import charon, frames
 from dataplane.vm.machine import HERE, Machine
 
 ROOT = HERE.parents[2]
@@ -80,6 +81,18 @@ def settings(*contexts: str) -> dict[str, object]:
     }
 
 
+CHARON = """
+charon-systemd {
+  load = random nonce aes sha1 sha2 md5 hmac gmp xcbc openssl gcm kdf pem pkcs1 x509 pubkey constraints kernel-netlink \
+socket-default vici
+  install_routes = no
+  install_virtual_ip = no
+  threads = 16
+  plugins { vici { socket = unix:///run/SIDE.vici } }
+}
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What came of one packet: its ToS byte at the receiving application, and the IP frames on the wire."""
@@ -120,6 +133,13 @@ class Gateways:
     def backend(self, *contexts: str) -> LinuxBackend:
         """A backend of these contexts or of all, in this process, whose kernel is the machine's."""
         return create({**settings(*contexts), "helper": str(self.helper)})
+
+    def charon(self, side: str) -> Vici:
+        """A charon started in that namespace, on its VICI socket."""
+        self.vm.run(f"cat > /run/{side}.conf <<'END'\n{CHARON.replace('SIDE', side)}\nEND")
+        command = ["env", f"STRONGSWAN_CONF=/run/{side}.conf", charon.CHARON]
+        self.vm.start(command, ready=f"/run/{side}.vici", namespace=side)
+        return Vici(str(self.vm.forward(f"/run/{side}.vici")), 20.0)
 
     def send(
         self,

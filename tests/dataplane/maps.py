@@ -24,7 +24,6 @@ from cryptomap_backend.intent import (
 
 PLAIN = EspProposal("A-foo")
 INNER = ("192.168.1.1", "192.168.2.1")
-INNER2 = ("192.168.11.1", "192.168.12.1")
 INNER6 = ("fd01::1", "fd02::1")
 OUTER = ("10.0.0.1", "10.0.0.2")
 OUTER6 = ("2001:db8::1", "2001:db8::2")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ncclient.operations import RPCError
 from support.server import PATIENCE, Daemon
 from support.state import NS, elements, texts
 
+CONTEXT = "ipsec-d"
 EMPTY = f'<config xmlns="{NS["nc"]}"/>'
 
 
@@ -50,13 +52,12 @@ class Site:
         """Configuration and state that an XPath with the prefixes of ``support.state`` selects."""
         return self._requests.get(filter=("xpath", (NS, xpath))).data_ele
 
-    def state(self, name: str) -> dict[str, str]:
+    def state(self, name: str, context: str = CONTEXT) -> dict[str, str]:
         """The leafs of the state of the one binding of a crypto map, those of lists by ``list/leaf``; of several
         entries the last."""
-        state = f"//ctx:interface/ips:crypto-map[ips:name='{name}']/ips:state"
-        data = self.get(f"/ctx:contexts/ctx:context/ctx:interface/ips:crypto-map[ips:name='{name}']/ips:state")
+        binding = f"ctx:context[ctx:name='{context}']/ctx:interface/ips:crypto-map[ips:name='{name}']/ips:state"
         found = {}
-        for leaf in elements(data, f"{state}/*[not(*)] | {state}/*/*[not(*)]"):
+        for leaf in elements(self.get(f"/ctx:contexts/{binding}"), f"//{binding}//*[not(*)]"):
             parent, own = leaf.getparent(), etree.QName(leaf).localname
             assert parent is not None
             above = etree.QName(parent).localname
@@ -67,16 +68,10 @@ class Site:
         """A leaf of what the server says of its backend."""
         return "".join(texts(self.get(f"/plat:platform/plat:backend/plat:{leaf}"), f"//plat:{leaf}"))
 
-    def reapply(self, name: str) -> str:
+    def reapply(self, name: str, context: str = CONTEXT) -> str:
         """The result of a re-apply of the one binding of a crypto map."""
-        (interface,) = texts(
-            self.get(f"/ctx:contexts/ctx:context/ctx:interface[ips:crypto-map/ips:name='{name}']/ctx:name"),
-            "//ctx:interface/ctx:name",
-        )
-        (context,) = texts(
-            self.get(f"/ctx:contexts/ctx:context[ctx:interface/ips:crypto-map/ips:name='{name}']/ctx:name"),
-            "//ctx:context/ctx:name",
-        )
+        bound = f"ctx:context[ctx:name='{context}']/ctx:interface[ips:crypto-map/ips:name='{name}']/ctx:name"
+        (interface,) = texts(self.get(f"/ctx:contexts/{bound}"), f"//{bound.partition('[ips')[0]}/ctx:name")
         action = (
             f'<action xmlns="urn:ietf:params:xml:ns:yang:1"><contexts xmlns="{NS["ctx"]}"><context>'
             f"<name>{context}</name><interface><name>{interface}</name>"
@@ -105,10 +100,17 @@ def at(daemon: Daemon) -> Iterator[Site]:
         yield Site(requests, news)
 
 
-def strongswan(directory: Path, schema_cache: Path, socket: Path, **more: str) -> Daemon:
-    """A server, not started yet, whose backend is the charon at that VICI socket."""
-    settings = {"socket": f'"{socket}"', "retry-min": "0.2", "retry-max": "1", **more}
-    lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
-    text = f'[backend]\nname = "strongswan"\n[backend.strongswan]\n{lines}\n'
+def server(directory: Path, schema_cache: Path, backend: str, options: Mapping[str, object]) -> Daemon:
+    """A server, not started yet, with that backend and its settings."""
     directory.mkdir(exist_ok=True)
+    lines = "\n".join(f"{name} = {_toml(value)}" for name, value in options.items())
+    text = f'[backend]\nname = "{backend}"\n[backend.{backend}]\n{lines}\n'
     return Daemon(directory, settings=text, schema_cache=schema_cache)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{json.dumps(name)} = {_toml(item)}' for name, item in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(str(value) if isinstance(value, Path) else value)

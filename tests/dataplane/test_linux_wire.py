@@ -14,8 +14,8 @@ from cryptomap_backend.conformance import example_l2
 from cryptomap_backend.intent import DfBit, EspProposal, Intent, L2Marking, Mode, Tunnel, carried
 from cryptomap_backend.linux.backend import LinuxBackend
 from cryptomap_backend.simulator import esp
-from dataplane.gateways import AH, ESP, LABEL, Gateways, Seen
-from dataplane.maps import INNER2, INNER6, OUTER6, PLAIN, pair, transport
+from dataplane.gateways import AH, ESP, Gateways, Seen
+from dataplane.maps import INNER6, OUTER6, PLAIN, pair, transport
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the machine to boot, on a busy host too
 
@@ -67,8 +67,6 @@ DECISIONS: dict[int | None, list[int]] = {
 """DSCP of the map -> outer ToS byte for each of the application's."""
 
 FAMILIES = [
-    pytest.param(PLAIN, {}, id="ESP v4"),
-    pytest.param(PLAIN, {"inner": INNER6, "outer": OUTER6}, id="ESP v6"),
     pytest.param(AH_SHA1, {}, id="AH v4"),
     pytest.param(AH_SHA1, {"inner": INNER6, "outer": OUTER6}, id="AH v6"),
 ]
@@ -98,20 +96,6 @@ def test_a_family_inside_the_other(gateways: Gateways, commit: Commit) -> None:
     v6_in_v4 = gateways.send([0x00, 0xB8], *INNER6)
     assert (outer(v4_in_v6), heard(v4_in_v6)) == ([0xA0, 0xB8], [0x00, 0xB8])
     assert (outer(v6_in_v4), heard(v6_in_v4)) == ([0xA0, 0xB8], [0x00, 0xB8])
-
-
-def test_two_maps_of_different_dscps(gateways: Gateways, commit: Commit) -> None:
-    other = replace(PLAIN, name="B-foo", dscp=0x12)
-    commit(pair(MARKED), pair(other, inner=INNER2, name="foo1", spi=0x2000))
-    assert outer(gateways.send([0x00, 0xB8])) == [0xA0, 0xB8]
-    assert outer(gateways.send([0x00, 0xB8], *INNER2)) == [0x48, 0xB8]
-
-
-def test_congestion_is_told_to_the_outer_header_as_capable(gateways: Gateways, commit: Commit) -> None:
-    """A declared difference: the kernel follows RFC 3168 here, where RFC 6040 copies the mark."""
-    commit(pair(MARKED))
-    (seen,) = gateways.send([0x03])
-    assert (seen.ipsec.tos, seen.heard) == (0xA2, 0x03)
 
 
 # ===== a change of the DSCP =====
@@ -168,26 +152,6 @@ def test_dont_fragment_is_copied_or_cleared(gateways: Gateways, commit: Commit) 
 
 
 # ===== QoS =====
-
-
-def test_the_seed_s_row_from_dscp_to_the_wire(gateways: Gateways, commit: Commit) -> None:
-    """DSCP 0x28 -> cos 1 -> 802.1p 0x4, which is PCP 2, and MPLS TC 6."""
-    commit(
-        pair(MARKED),
-        pair(MARKED, inner=("192.168.1.1", "192.168.22.1"), outer=("10.3.0.1", "10.3.0.2"), name="foo1", spi=0x2000),
-        l2=example_l2(),
-    )
-    (plain, other) = gateways.send([0x00, 0xB8])
-    (labelled,) = gateways.send([0x00], "192.168.1.1", "192.168.22.1", hear=False)
-    assert (plain.ipsec.tos, plain.ipsec.vlan, plain.ipsec.pcp, plain.ipsec.dei) == (0xA0, 100, 2, 0)
-    assert (other.ipsec.tos, other.ipsec.pcp) == (0xB8, 0)
-    frame = labelled.ipsec
-    assert (frame.tos, frame.vlan, frame.pcp, frame.label, frame.traffic_class) == (0xA0, 300, 2, LABEL, 6)
-
-
-def test_ipv6_is_marked_by_the_same_maps(gateways: Gateways, commit: Commit) -> None:
-    commit(pair(MARKED, inner=INNER6, outer=OUTER6), l2=example_l2())
-    assert [(item.ipsec.tos, item.ipsec.pcp) for item in gateways.send([0x00, 0xB8], *INNER6)] == [(0xA0, 2), (0xB8, 0)]
 
 
 def test_packets_of_others_keep_their_priority(gateways: Gateways, commit: Commit) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dataplane.charon import LOCAL, PEERS, SOURCE, Lab
-from dataplane.sites import Site, at, strongswan
+from dataplane.sites import Site, at, server
 from support.server import Daemon
 from support.state import NS, texts
 
@@ -70,18 +70,19 @@ def servers(charons: Lab, tmp_path_factory: pytest.TempPathFactory, schema_cache
     directory = tmp_path_factory.mktemp("sites")
     charons.gateway.reset()
     charons.peer.reset()
+    patience = {"timeout": 2, "retry-min": 0.2, "retry-max": 1}
     started = [
-        strongswan(directory / name, schema_cache, charon.socket, timeout="2").start()
+        server(directory / name, schema_cache, "strongswan", {"socket": charon.socket, **patience}).start()
         for name, charon in (("gateway", charons.gateway), ("peer", charons.peer))
     ]
     yield tuple(started)
-    for server in started:
-        server.close()
+    for one in started:
+        one.close()
 
 
 @contextmanager
-def _cleared(server: Daemon) -> Iterator[Site]:
-    with at(server) as site:
+def _cleared(daemon: Daemon) -> Iterator[Site]:
+    with at(daemon) as site:
         site.clear()
         yield site
 

@@ -10,47 +10,26 @@ from typing import Any
 
 import pytest
 
-from cryptomap_backend.change import between, change_of, with_reapplied
-from cryptomap_backend.conformance import PSK, example_tunnel, spis
-from cryptomap_backend.intent import EspProposal, Initiate, Intent, Mode, Selector, Tunnel, bound, carried
+from cryptomap_backend.change import between
+from cryptomap_backend.conformance import PSK, example_tunnel
+from cryptomap_backend.intent import EspProposal, Initiate, Intent, Mode, Selector, Tunnel, bound
 from cryptomap_backend.state import TunnelState, TunnelStatus
 from cryptomap_backend.strongswan import StrongswanBackend, create
 from cryptomap_backend.strongswan.vici import Vici
-from dataplane import charon
 from dataplane.gateways import AH, ESP, Gateways, settings
-from dataplane.vm.machine import Machine
-from dataplane.vm.need import need
 
 PATIENCE = 30.0
 LEFT, RIGHT = "10.0.0.1", "10.0.0.2"
 
-CONFIGURATION = """
-charon-systemd {
-  load = random nonce aes sha1 sha2 md5 hmac gmp xcbc openssl gcm kdf kernel-netlink socket-default vici
-  install_routes = no
-  install_virtual_ip = no
-  threads = 16
-  plugins { vici { socket = unix:///run/SIDE.vici } }
-}
-"""
-
-
-def _start(vm: Machine, side: str) -> Vici:
-    vm.run(f"cat > /run/{side}.conf <<'END'\n{CONFIGURATION.replace('SIDE', side)}\nEND")
-    command = ["env", f"STRONGSWAN_CONF=/run/{side}.conf", charon.CHARON]
-    vm.start(command, ready=f"/run/{side}.vici", namespace=side)
-    return Vici(str(vm.forward(f"/run/{side}.vici")), 20.0)
-
 
 @pytest.fixture(scope="module")
-def daemons(gateways: Gateways) -> Iterator[tuple[Vici, Vici]]:
+def daemons(kernel_charons: tuple[Vici, Vici]) -> Iterator[tuple[Vici, Vici]]:
     """A charon on either side; the right one answers whatever the left one asks for."""
-    need(charon.why_not())
-    left, right = _start(gateways.vm, "left"), _start(gateways.vm, "right")
+    _, right = kernel_charons
     right.request("load-shared", {"id": "key", "type": "IKE", "data": PSK, "owners": ["%any"]})
-    yield left, right
-    left.close()
-    right.close()
+    yield kernel_charons
+    right.request("unload-conn", {"name": "peer"})
+    right.request("clear-creds")
 
 
 @pytest.fixture
@@ -132,27 +111,6 @@ def test_the_first_packet_brings_a_map_up(
     until(backend, waiting, is_up)
     (seen,) = gateways.send([0])
     assert (seen.heard, seen.ipsec.protocol) == (0, ESP)
-
-
-def test_the_dscp_of_the_application_else_of_the_crypto_map(
-    gateways: Gateways, daemons: tuple[Vici, Vici], backend: StrongswanBackend
-) -> None:
-    answer(daemons)
-    old = tunnel()
-    intent = commit(backend, old)
-    first = until(backend, old, is_up)
-    inner = [0x00, 0x02, 0xB8, 0xBA]
-    seen = gateways.send(inner)
-    assert [one.heard for one in seen] == inner
-    assert [one.ipsec.tos for one in seen] == [0xA0, 0xA2, 0xB8, 0xBA]
-
-    change = change_of(intent, {old.id: carried(old, tunnel(EspProposal("A-foo", dscp=0x12)))})
-    backend.apply(backend.prepare(change))
-    assert gateways.send([0])[0].ipsec.tos == 0xA0
-
-    backend.apply(backend.prepare(with_reapplied(change.new, old.id)))
-    until(backend, old, lambda state: is_up(state) and spis(state) != spis(first))
-    assert [one.ipsec.tos for one in gateways.send([0x00, 0xB8])] == [0x48, 0xB8]
 
 
 def test_an_authentication_header_is_marked_alike(

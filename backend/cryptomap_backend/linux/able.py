@@ -18,6 +18,8 @@ NOTES: Mapping[str, str] = {
     Feature.DEI: "no interface of kernel 6.1 sets the drop eligible indicator of a VLAN tag, it is sent as 0",
     Feature.DOT1P: "no VLAN device is named in its settings",
     Feature.MPLS_TC: "no device with an MPLS label is named in its settings",
+    Feature.ECN: "the kernel tells a congestion mark of the inner packet outside as ECT(0) (RFC 3168); other values are"
+    " copied, and the inner mark survives",
     Feature.SET_DF: "the kernel copies or clears the don't-fragment bit",
     Feature.NATT: "manual keys are not encapsulated in UDP",
     Feature.ESN: "manual keys have no extended sequence numbers",

@@ -21,6 +21,8 @@ NOTES: Mapping[str, str] = {
     "daemon's retransmission settings",
     Feature.SETUP_TIMER: "counted by cryptomap for tunnels that it initiates; for responders strongswan.conf: "
     "half_open_timeout counts",
+    Feature.ECN: "Linux tells a congestion mark of the inner packet outside as ECT(0) (RFC 3168); all other values are "
+    "copied, and the inner mark survives",
     Feature.SET_DF: "Linux copies or clears the don't-fragment bit of the outer header, it never sets it",
     Feature.NATT: "NAT detection is always on: strongSwan cannot switch it off per connection",
     Feature.CERTIFICATE: "certificates and their keys are not loaded into charon yet",
@@ -46,6 +48,9 @@ NO_MARKING: Mapping[str, str] = dict.fromkeys(
     (Feature.DOT1P, Feature.MPLS_TC, Feature.DEI),
     "no marking is configured for this backend (table marking of its settings)",
 )
+
+TOLERATED = frozenset({Feature.IKE_TIMERS, Feature.INITIATE_TRAFFIC, Feature.DEI, Feature.DOT1P, Feature.MPLS_TC})
+"""A limit of these makes a warning: the tunnel does what it is for all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,8 @@ class Daemon:
 def capabilities(daemon: Daemon, marks: bool, dei: bool = False) -> Capabilities:
     """``marks``: packets of SAs are marked and something turns marks into DSCP, PCP and TC."""
     encryption, integrity, prf, groups = loaded(daemon.algorithms)
-    lacks = {Feature.SET_DF, Feature.CERTIFICATE, Feature.EAP, Feature.IKE_TIMERS} | (set() if dei else {Feature.DEI})
+    lacks = {Feature.ECN, Feature.SET_DF, Feature.CERTIFICATE, Feature.EAP, Feature.IKE_TIMERS}
+    lacks |= set() if dei else {Feature.DEI}
     lacks |= set() if marks else {Feature.DOT1P, Feature.MPLS_TC}
     full = Capabilities("strongswan")
     able = replace(
@@ -90,7 +96,7 @@ def capabilities(daemon: Daemon, marks: bool, dei: bool = False) -> Capabilities
         ah_integrity=frozenset(INTEGRITY) & integrity,
         manual_encryption=frozenset(),
         features=full.features - lacks,
-        tolerated=frozenset({Feature.IKE_TIMERS, Feature.INITIATE_TRAFFIC}),
+        tolerated=TOLERATED,
         dscp_policy=DscpPolicy.COPY_OR_FIXED if marks else DscpPolicy.COPY,
         versions=daemon.versions,
         platform=Platform(type="generic"),

@@ -17,6 +17,7 @@ from cryptomap.ipsec import marking, nouns
 from cryptomap.ipsec.names import Config, Kind, Named
 from cryptomap.ipsec.nouns import Missing, Secrets
 from cryptomap_backend.intent import (
+    NO_PREFERENCE,
     Address,
     Applied,
     Child,
@@ -48,9 +49,6 @@ __all__ = [
 
 AppliedLookup = Callable[[TunnelId], Applied | None]
 """What was applied to a tunnel when it was last bound or re-applied; ``None`` if that is not known."""
-
-LAST = 1 << 32
-"""The preference of maps without one begins here: after all that have one, in the order of binding."""
 
 MAP = Fields("type", "match-address", "peer", "match-preference", "control-dont-fragment")
 
@@ -300,7 +298,7 @@ def _tunnel(item: TunnelId, interface: Node, binding: Node, crypto_map: MapReadi
         df_bit=crypto_map.df_bit,
         natt=crypto_map.natt,
         vrf=values.leaf(interface, "vrf"),
-        preference=LAST + place if preference is None else preference,
+        preference=NO_PREFERENCE + place if preference is None else preference,
         applied=configured(crypto_map.children),
     )
 

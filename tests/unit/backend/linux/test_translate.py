@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptomap_backend.conformance import example_manual
-from cryptomap_backend.intent import Mode, TunnelId, bound
+from cryptomap_backend.intent import NO_PREFERENCE, Mode, TunnelId, bound
 from cryptomap_backend.linux.egress import Egress
 from cryptomap_backend.linux.objects import Add, Direction, Policy, PolicyKey, Remove, Sa, Update
 from cryptomap_backend.linux.operations import operations
@@ -80,6 +80,13 @@ def test_a_selector_that_does_not_permit_protects_nothing() -> None:
     assert tunnel.selector is not None
     denied = replace(tunnel, selector=replace(tunnel.selector, action="deny"))
     assert len(objects(denied, NUMBER, SETTINGS)) == 2
+
+
+def test_maps_with_a_preference_come_before_those_without() -> None:
+    preferences = (0, 7, 0xFFFFFFFF, NO_PREFERENCE, NO_PREFERENCE + 9)
+    policies = [objects(replace(example_manual(), preference=one), NUMBER, SETTINGS) for one in preferences]
+    priorities = [item.priority for made in policies for item in list(made.values())[2:3] if isinstance(item, Policy)]
+    assert priorities == [0x10000, 0x10007, 0x7FFFFFFF, 0x80000000, 0x80000009]
 
 
 def test_the_applied_dscp_is_what_an_sa_marks_with() -> None:

@@ -40,6 +40,7 @@ from cryptomap_backend.intent import (
 from cryptomap_backend.plan import EffectKind
 from cryptomap_backend.state import Event, EventKind, TunnelState, TunnelStatus
 from cryptomap_backend.strongswan import Settings, StrongswanBackend
+from cryptomap_backend.table import USER_SPACE
 from dataplane.charon import LOCAL, PEERS, SOURCE, Charon, Lab, Remembered, answering
 
 PATIENCE = 10.0
@@ -159,6 +160,12 @@ ESP = [
     )
 ]
 PAIRS = [(ike, ESP[0]) for ike in IKE] + [(IkeProposal("I"), esp) for esp in ESP]
+
+
+def test_the_table_of_backends_says_what_this_one_does(lab: Lab) -> None:
+    unmarked = StrongswanBackend(Settings.of({"socket": str(lab.gateway.socket)}))
+    assert replace(unmarked.capabilities(), versions={}) == replace(USER_SPACE, versions={})
+    unmarked.close()
 
 
 def _words(pair: tuple[IkeProposal, EspProposal]) -> str:

@@ -10,26 +10,35 @@ from cryptomap_backend.linux.objects import Algorithms
 from cryptomap_backend.linux.settings import Settings
 from cryptomap_backend.state import Platform
 
-__all__ = ["capabilities"]
+__all__ = ["KERNEL_LIMITS", "capabilities"]
 
-NOTES: Mapping[str, str] = {
-    TunnelKind.IKEV2: "it has manual keys only, backend strongswan negotiates",
-    TunnelKind.DYNAMIC: "it has manual keys only, backend strongswan negotiates",
+KERNEL_LIMITS: Mapping[str, str] = {
     Feature.DEI: "no interface of kernel 6.1 sets the drop eligible indicator of a VLAN tag, it is sent as 0",
-    Feature.DOT1P: "no VLAN device is named in its settings",
-    Feature.MPLS_TC: "no device with an MPLS label is named in its settings",
     Feature.ECN: "the kernel tells a congestion mark of the inner packet outside as ECT(0) (RFC 3168); other values are"
     " copied, and the inner mark survives",
-    Feature.SET_DF: "the kernel copies or clears the don't-fragment bit",
+    Feature.SET_DF: "the kernel copies or clears the don't-fragment bit of the outer header, it never sets it",
+}
+"""What no backend can do whose packets Linux makes."""
+
+MANUAL_ONLY = "it has manual keys only, backend strongswan negotiates"
+NEGOTIATED = (
+    *(TunnelKind.IKEV2, TunnelKind.DYNAMIC, Feature.RESPONDER, Feature.CERTIFICATE, Feature.EAP, Feature.PSK),
+    *(Feature.IKE_DSCP, Feature.IKE_TIMERS, Feature.SETUP_TIMER, Feature.DPD),
+)
+NOTES: Mapping[str, str] = {
+    **dict.fromkeys(map(str, NEGOTIATED), MANUAL_ONLY),
+    **KERNEL_LIMITS,
+    Feature.DOT1P: "no VLAN device is named in its settings",
+    Feature.MPLS_TC: "no device with an MPLS label is named in its settings",
     Feature.NATT: "manual keys are not encapsulated in UDP",
     Feature.ESN: "manual keys have no extended sequence numbers",
-    Feature.RESPONDER: "it has manual keys only, backend strongswan negotiates",
 }
 TOLERATED = frozenset({Feature.DEI, Feature.DOT1P, Feature.MPLS_TC})
 
 
 def capabilities(found: Algorithms, settings: Settings, versions: Mapping[str, str]) -> Capabilities:
     """By what the kernel was found to take."""
+    features = _features(found, settings)
     return Capabilities(
         "linux",
         kinds=frozenset({TunnelKind.MANUAL}),
@@ -42,12 +51,12 @@ def capabilities(found: Algorithms, settings: Settings, versions: Mapping[str, s
         esp_integrity=found.integrity,
         ah_integrity=found.ah_integrity,
         manual_encryption=found.encryption,
-        features=_features(found, settings),
+        features=features,
         tolerated=TOLERATED,
         dscp_policy=DscpPolicy.COPY_OR_FIXED,
         versions=versions,
         platform=Platform(type="generic", vpp=False, crypto_hardware=False),
-        notes={str(name): note for name, note in NOTES.items()},
+        notes={str(name): note for name, note in NOTES.items() if name not in features},
     )
 
 

@@ -20,7 +20,10 @@ NO_FAULTS = Faults()
 KNOWS_NOTHING = Platform()
 """A simulated box has no hardware of its own: what the server's settings say of the platform holds."""
 
-LIMITS = {Feature.NATT: "simulated peers are never behind a NAT, so nothing is encapsulated in UDP"}
+LIMITS = {
+    Feature.NATT: "simulated peers are never behind a NAT, so nothing is encapsulated in UDP",
+    Feature.ESN: "simulated SAs have sequence numbers of 32 bits",
+}
 LACKS = frozenset({Feature.ESN})
 
 

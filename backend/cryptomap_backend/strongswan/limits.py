@@ -9,21 +9,20 @@ from typing import Any
 from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
 from cryptomap_backend.capabilities import Capabilities, Complaint, DscpPolicy, Feature
 from cryptomap_backend.intent import Mode, Responder, Tunnel, TunnelKind
+from cryptomap_backend.linux.able import KERNEL_LIMITS
 from cryptomap_backend.state import Platform
 from cryptomap_backend.strongswan.proposals import loaded
 
 __all__ = ["Daemon", "capabilities", "complaints"]
 
 NOTES: Mapping[str, str] = {
+    **KERNEL_LIMITS,
     Feature.IKE_TIMERS: "strongSwan has retransmission tries and time-outs for the whole daemon only (strongswan.conf: "
     "retransmit_tries, retransmit_timeout, retransmit_base)",
     Feature.DPD: "the interval is set per connection; how often and how fast a silent peer is asked again follows the "
     "daemon's retransmission settings",
     Feature.SETUP_TIMER: "counted by cryptomap for tunnels that it initiates; for responders strongswan.conf: "
     "half_open_timeout counts",
-    Feature.ECN: "Linux tells a congestion mark of the inner packet outside as ECT(0) (RFC 3168); all other values are "
-    "copied, and the inner mark survives",
-    Feature.SET_DF: "Linux copies or clears the don't-fragment bit of the outer header, it never sets it",
     Feature.NATT: "NAT detection is always on: strongSwan cannot switch it off per connection",
     Feature.CERTIFICATE: "certificates and their keys are not loaded into charon yet",
     Feature.EAP: "EAP profiles are not loaded into charon",

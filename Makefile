@@ -7,4 +7,54 @@ STAMP := $(VENV)/.setup-done
 STATE ?= .state
 LISTEN ?= 127.0.0.1:8300
 
-.PHONY: dist test-packages setup demo serve test check bench docs fuzz-validate crash clean
+.PHONY: dist test-packages setup demo demo-strongswan serve test check bench docs fuzz-validate crash clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("cryptomap needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+# The seed's story against the simulator, driven by ncclient; ends by itself.
+demo: setup
+	@$(BIN)/python samples/demo.py
+
+# A real tunnel between two network namespaces of this machine: strongSwan on both ends. Needs root and Debian packages.
+demo-strongswan: setup
+	@$(BIN)/python samples/demo_strongswan.py
+
+# A server that stays, with the simulator and the seed's configuration; your own SSH key is the recovery user "admin".
+serve: setup
+	@$(BIN)/python samples/serve.py --listen $(LISTEN) --state-dir $(STATE)
+
+test: setup
+	$(BIN)/python -m pytest -q -n 2
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pyang --lint --lint-ensure-hyphenated-names --max-line-length 100 -p yang -p $(VENV)/share/yang/modules yang/*.yang
+	$(BIN)/pyang -p yang -p $(VENV)/share/yang/modules yang/ietf/*.yang
+
+# What in the documents is made from the code: the table of backends.
+docs: setup
+	$(BIN)/python -m cryptomap_backend.table docs/backends.md
+
+bench: setup
+	$(BIN)/python -m bench $(BENCH)
+
+# 10,000 generated edits, our incremental verdict against our full verdict and against yanglint.
+fuzz-validate: setup
+	CRYPTOMAP_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=0 tests/unit/data/validation/test_differential.py
+
+# A server killed 1,000 times, at every step and anywhere, and looked at after each (KILLS=n, SEED=n).
+crash: setup
+	CRYPTOMAP_CRASH_KILLS=$(or $(KILLS),1000) CRYPTOMAP_CRASH_SEED=$(or $(SEED),2026) \
+		$(BIN)/python -m pytest -q -s -p no:cacheprovider tests/crash/test_every_step.py
+
+clean:
+	rm -rf $(VENV) $(STATE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -15,7 +15,7 @@ import pytest
 
 from support.server import ROOT, Daemon, make_key, sample
 
-NEEDED = ("dpkg-buildpackage", "dh", "debootstrap", "chroot", "setpriv")
+NEEDED = ("dpkg-buildpackage", "dh", "debootstrap", "chroot", "setpriv", "buildah")
 PURGED = (
     "usr/lib/cryptomap",
     "usr/bin/cryptomapd",
@@ -131,6 +131,37 @@ def test_the_debian_package_installs_serves_upgrades_and_leaves_nothing(
     assert settings.exists()
     root.dpkg("--purge", "cryptomap")
     assert [path for path in PURGED if (root.path / path).exists()] == []
+
+
+def test_the_image_serves_as_its_own_user(package: Path, tmp_path: Path) -> None:
+    run(ROOT / "packaging/fresh-root", tmp_path / "root")
+    storage = {**os.environ, "STORAGE_DRIVER": "vfs"}
+    base = run("buildah", "from", "scratch", env=storage).strip()
+    run("buildah", "add", "--quiet", base, tmp_path / "root", "/", env=storage)
+    run("buildah", "commit", "--quiet", "--rm", base, "localhost/cryptomap-base", env=storage)
+    name = "localhost/cryptomap-test"
+    run(ROOT / "packaging/build-image", package, name, env={**storage, "BASE": "localhost/cryptomap-base"})
+    container = run("buildah", "from", name, env=storage).strip()
+    serve = [
+        "buildah",
+        "run",
+        "--isolation",
+        "chroot",
+        container,
+        "--",
+        "cryptomapd",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+    ]
+    with subprocess.Popen(serve, env=storage, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("cryptomapd ready ssh 127.0.0.1:")
+        user = run("buildah", "run", "--isolation", "chroot", container, "--", "id", "--user", "--name", env=storage)
+        process.terminate()
+    assert user == "cryptomap\n"
+    run("buildah", "rm", container, env=storage)
+    run("buildah", "rmi", name, "localhost/cryptomap-base", env=storage)
 
 
 def test_the_wheel_has_the_models_and_the_commands(tmp_path: Path) -> None:

@@ -56,5 +56,14 @@ crash: setup
 	CRYPTOMAP_CRASH_KILLS=$(or $(KILLS),1000) CRYPTOMAP_CRASH_SEED=$(or $(SEED),2026) \
 		$(BIN)/python -m pytest -q -s -p no:cacheprovider tests/crash/test_every_step.py
 
+# A wheel and a Debian package in dist/ (the latter needs debhelper, dpkg-dev and fakeroot).
+dist: setup
+	packaging/build-wheel dist
+	packaging/build-deb dist
+
+# The packages as users get them, in a fresh Debian; needs root, debootstrap, buildah and what dist needs.
+test-packages: setup
+	$(BIN)/python -m pytest -q --timeout=1200 packaging/tests
+
 clean:
 	rm -rf $(VENV) $(STATE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

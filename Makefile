@@ -40,9 +40,10 @@ check: setup
 	$(BIN)/pyang --lint --lint-ensure-hyphenated-names --max-line-length 100 -p yang -p $(VENV)/share/yang/modules yang/*.yang
 	$(BIN)/pyang -p yang -p $(VENV)/share/yang/modules yang/ietf/*.yang
 
-# What in the documents is made from the code: the table of backends.
+# What in the documents is made from the code: the table of backends, the reference of the models.
 docs: setup
 	$(BIN)/python -m cryptomap_backend.table docs/backends.md
+	$(BIN)/python -m cryptomap.schema.reference docs/reference
 
 bench: setup
 	$(BIN)/python -m bench $(BENCH)

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.setup-done
 STATE ?= .state
 LISTEN ?= 127.0.0.1:8300
 
-.PHONY: dist test-packages setup demo demo-strongswan serve test check bench docs fuzz-validate crash clean
+.PHONY: dist test-packages setup demo demo-strongswan serve test check bench docs fuzz fuzz-validate crash clean
 
 setup: $(STAMP)
 
@@ -48,6 +48,11 @@ docs: setup
 bench: setup
 	$(BIN)/python -m bench $(BENCH)
 
+# Coverage-guided fuzzing of one surface (make fuzz TARGET=framing SECONDS=600); what it finds is kept in tests/.fuzz.
+fuzz: setup
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	cd tests && ../$(BIN)/python -m fuzz $(or $(TARGET),framing) $(or $(SECONDS),60)
+
 # 10,000 generated edits, our incremental verdict against our full verdict and against yanglint.
 fuzz-validate: setup
 	CRYPTOMAP_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=0 tests/unit/data/validation/test_differential.py
@@ -67,4 +72,4 @@ test-packages: setup
 	$(BIN)/python -m pytest -q --timeout=1200 packaging/tests
 
 clean:
-	rm -rf $(VENV) $(STATE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(STATE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/.fuzz dist

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncssh
@@ -47,6 +48,7 @@ from cryptomap.schema.faults import SchemaFault
 from cryptomap.schema.nodes import Schema
 from cryptomap.staros.service import StarosText
 from cryptomap.transport import subsystem
+from cryptomap.transport.algorithms import PROFILES
 from cryptomap.transport.hostkey import HostKeyFault, load_host_key, read_host_key
 from cryptomap.transport.peer import Peer
 from cryptomap_backend.contract import BackendError
@@ -82,7 +84,7 @@ async def _serve(settings: Settings, transports: Transports, startup: etree._Ele
     stop = _stop_signal()
     state = StateDirectory(settings.server.state_dir)
     vault = Vault.open(state.key_file, create=state.is_new)
-    host_key = read_host_key(path) if (path := settings.server.host_key) else load_host_key(state.path)
+    host_keys = _host_keys(settings, state)
     schema = load_schema(settings, state)
     backend = _backend(settings)
     policy = Policy(settings.policy.day1, _recovery_users(settings).__contains__)
@@ -96,7 +98,7 @@ async def _serve(settings: Settings, transports: Transports, startup: etree._Ele
         await writer.run(_first_configuration, datastores, startup, settings.startup)
         await writer.run(gateway.examine, datastores.running)
         gc.freeze()
-        await _hold(settings, transports, host_key, datastores, writer, vault, gateway, stop)
+        await _hold(settings, transports, host_keys, datastores, writer, vault, gateway, stop)
     finally:
         gateway.stop()
         writer.stop()
@@ -107,7 +109,7 @@ async def _serve(settings: Settings, transports: Transports, startup: etree._Ele
 async def _hold(
     settings: Settings,
     transports: Transports,
-    host_key: asyncssh.SSHKey,
+    host_keys: Sequence[asyncssh.SSHKey],
     datastores: Datastores,
     writer: Writer,
     vault: Vault,
@@ -137,7 +139,7 @@ async def _hold(
     async def on_peer(peer: Peer) -> None:
         await serve(server, peer)
 
-    host, port = await transports.start(on_peer, host_key)
+    host, port = await transports.start(on_peer, host_keys)
     print(f"cryptomapd ready ssh {shown(host, port)}", flush=True)
     await stop.wait()
     log.info("stopping: telling %d sessions", len(server.sessions))
@@ -152,6 +154,13 @@ def _stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def _host_keys(settings: Settings, state: StateDirectory) -> list[asyncssh.SSHKey]:
+    """The server's own, and one of RSA if the clients of the chosen profile may know nothing else."""
+    own = read_host_key(path) if (path := settings.server.host_key) else load_host_key(state.path)
+    needs_rsa = PROFILES[settings.server.ssh_profile].has_rsa_host_key and own.get_algorithm() != "ssh-rsa"
+    return [own, load_host_key(state.path, "ssh-rsa")] if needs_rsa else [own]
 
 
 def _recovery_users(settings: Settings) -> frozenset[str]:

@@ -44,7 +44,8 @@ class Server:
     ``startup_datastore`` turns on the :startup capability: then boot loads startup and not the last running.
     ``url_dir`` is the directory of the files that clients may name by url; without it there are none. ``host_key`` is
     a private key of OpenSSH's; without it one is made in the state directory. ``subsystem_socket`` is where
-    ``cryptomapd subsystem`` finds the server; the members of ``subsystem_group`` may use it besides its owner."""
+    ``cryptomapd subsystem`` finds the server; the members of ``subsystem_group`` may use it besides its owner.
+    ``ssh_profile``: modern, or compat for clients on libssh2 before 1.9 (see docs/security.md)."""
 
     listen: str = "127.0.0.1:830"
     state_dir: Path = Path("/var/lib/cryptomap")
@@ -54,6 +55,7 @@ class Server:
     host_key: Path | None = None
     subsystem_socket: Path | None = None
     subsystem_group: str | None = None
+    ssh_profile: str = "modern"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class Limits:
     sessions_per_user: int = 64
     sessions_per_address: int = 128
     unauthenticated: int = 32
+    unauthenticated_per_address: int = 8
+    auth_tries: int = 3
+    back_off: float = 1.0
+    back_off_limit: float = 300.0
     login_grace: float = 30.0
     hello_timeout: float = 30.0
     idle_timeout: float = 0.0
@@ -175,6 +181,7 @@ class Settings:
 
 
 CHOICES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("server", "ssh_profile"): ("modern", "compat"),
     ("platform", "role"): ("user-plane", "control-plane"),
     ("platform", "product"): ("generic", "asr5500", "vpc-di", "vpc-si"),
     ("policy", "day1"): ("warn", "enforce"),

@@ -6,7 +6,7 @@ All share one :class:`Service`, so the caps count the sessions of all of them to
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import asyncssh
 
@@ -14,6 +14,7 @@ from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.settings import CallHome as CallHomeSettings
 from cryptomap.daemon.settings import Settings, SettingsFault, parse_listen
 from cryptomap.transport.accounts import Accounts
+from cryptomap.transport.algorithms import PROFILES
 from cryptomap.transport.callhome import Call, CallHome, CallHomeState, Endpoint
 from cryptomap.transport.certificates import CertificateFault, CertToName
 from cryptomap.transport.gate import Limits
@@ -47,13 +48,15 @@ class Transports:
         self._listeners: list[Listener] = []
         self._call_homes: list[CallHome] = []
 
-    async def start(self, on_peer: OnPeer, host_key: asyncssh.SSHKey) -> tuple[str, int]:
+    async def start(self, on_peer: OnPeer, host_keys: Sequence[asyncssh.SSHKey]) -> tuple[str, int]:
         """Open all ways in; the address and port of SSH. Raises StartFault."""
         self._service = Service(on_peer, _limits(self._settings))
-        ssh = SshListener(self._service, accounts=self._accounts, host_key=host_key)
+        profile = PROFILES[self._settings.server.ssh_profile]
+        ssh = SshListener(self._service, accounts=self._accounts, host_keys=host_keys, profile=profile)
         self._listeners.append(ssh)
         address = await _listen(ssh, self._address, self._settings.server.listen)
-        log.info("the host key is %s", host_key.get_fingerprint())
+        for host_key in host_keys:
+            log.info("a host key is %s %s", host_key.get_algorithm(), host_key.get_fingerprint())
         calls: dict[str, Call] = {"ssh": ssh.call}
         if (tls := await self._start_tls()) is not None:
             calls["tls"] = tls.call
@@ -173,9 +176,13 @@ def _limits(settings: Settings) -> Limits:
     limits = settings.limits
     return Limits(
         unauthenticated=limits.unauthenticated,
+        unauthenticated_per_address=limits.unauthenticated_per_address,
         sessions=limits.sessions,
         sessions_per_user=limits.sessions_per_user,
         sessions_per_address=limits.sessions_per_address,
+        auth_tries=limits.auth_tries,
+        back_off=limits.back_off,
+        back_off_limit=limits.back_off_limit,
         login_grace=limits.login_grace,
         slow_reader_timeout=limits.slow_reader_timeout,
     )

@@ -20,10 +20,10 @@ from cryptomap.data.path import parse_keys
 from cryptomap.data.tree import Key, Node, Value, key_from_text, key_text, reuse
 from cryptomap.data.xml.attributes import Attributes, attributes_of, inherited
 from cryptomap.data.xml.faults import Faults, local_name, names_at
-from cryptomap.data.xml.read import Reader, any_value, has_attributes
+from cryptomap.data.xml.read import Reader, has_attributes, leave_other_cases
 from cryptomap.data.xml.seal import Sealer
 from cryptomap.errors import BadAttribute, DataExists, DataMissing, InvalidValue, RpcError, RpcErrors
-from cryptomap.schema.nodes import Any_, Choice, Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
+from cryptomap.schema.nodes import Any_, Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import TypeFault
 
 __all__ = ["PartlyEdited", "edit"]
@@ -132,7 +132,7 @@ class _Editor:
             scope.slots[leaf_list.slot] = values.finish()
         if scope.inner.choices and scope.touched:
             self.reader.check_cases(scope.inner, scope.element, sorted(scope.touched))
-            _leave_other_cases(scope.inner.choices, scope)
+            leave_other_cases(scope.inner.choices, scope.slots, scope.touched)
 
     # ===== leafs and opaque content =====
 
@@ -172,7 +172,9 @@ class _Editor:
         existing = scope.slots[node.slot]
         if not self._goes_on(scope, node, element, how, existing):
             return
-        value = any_value(_without_attributes(element) if element.attrib else element)
+        value = self.reader.any_content(element, with_attributes=False)
+        if value is None:
+            return
         scope.slots[node.slot] = existing if existing == value else value
         scope.touched.add(node.slot)
 
@@ -367,28 +369,8 @@ _HANDLERS: Mapping[type, Callable[[_Editor, _Scope, Any, etree._Element, Attribu
 }
 
 
-def _leave_other_cases(choices: tuple[Choice, ...], scope: _Scope) -> None:
-    """Setting data of one case takes away what other cases hold (RFC 7950 section 7.9)."""
-    for choice in choices:
-        chosen = next((case for case in choice.cases if not scope.touched.isdisjoint(case.all_slots())), None)
-        if chosen is None:
-            continue
-        for case in choice.cases:
-            if case is not chosen:
-                for slot in case.all_slots():
-                    scope.slots[slot] = None
-        _leave_other_cases(chosen.choices, scope)
-
-
 def _bare_entry(schema: ListNode, key: Key) -> Node:
     slots: list[Value | None] = [None] * len(schema.children)
     for leaf, text in zip(schema.keys, key_text(key), strict=True):
         slots[leaf.slot] = text
     return Node(schema, tuple(slots))
-
-
-def _without_attributes(element: etree._Element) -> etree._Element:
-    """A copy of an anydata element without the attributes of the protocol; what is inside is the client's own."""
-    copy = etree.fromstring(etree.tostring(element, method="c14n", with_tail=False))
-    copy.attrib.clear()
-    return copy

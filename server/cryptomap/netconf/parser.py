@@ -5,6 +5,8 @@ What is refused, and where:
 * A document type declaration: NETCONF forbids it (RFC 6241 section 3), and everything dangerous in XML starts there.
   The prolog is scanned before the first byte reaches libxml2, also when it comes in pieces.
 * Any encoding but UTF-8. libxml2 is told the encoding, so that a declaration cannot change it.
+* Prefixes that nobody declared, and namespaces that are no absolute URI. lxml forgives the first if the second comes
+  after it, so that its log is looked at and not only whether it raises.
 * Size: bytes of the message and number of markup characters here; depth (256), a text node, an attribute value and a
   start tag (10 MB each) by libxml2, whose limits stay on.
 
@@ -59,13 +61,17 @@ class MessageParser:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes; raise MalformedMessage or TooBig as soon as they show it."""
-        if len(self._head) < _HEAD:
-            self._head = (self._head + data[:_HEAD]).lstrip(_SPACE)[:_HEAD]
+        self.skip(data)
         self._count(data)
         if self._prolog is not None:
             data = self._after_prolog(self._prolog, data)
         if data:
             self._feed(data)
+
+    def skip(self, data: bytes) -> None:
+        """Take bytes of a message that has failed already: only its start tag may still be of interest."""
+        if len(self._head) < _HEAD:
+            self._head = (self._head + data[:_HEAD]).lstrip(_SPACE)[:_HEAD]
 
     def close(self) -> etree._Element:
         """The root element, after the last byte; raise MalformedMessage if the document is not complete."""
@@ -110,6 +116,8 @@ class MessageParser:
             self._parser.feed(data)
         except etree.XMLSyntaxError as error:
             raise _fault(error) from None
+        for complaint in self._parser.feed_error_log:
+            raise _malformed(complaint.message)
 
 
 def parse_start_tag(document: bytes) -> etree._Element | None:
@@ -148,6 +156,10 @@ def _fault(error: etree.XMLSyntaxError) -> RpcError:
         reason = text.removeprefix("Resource limit exceeded: ").replace(", try XML_PARSE_HUGE", "")
         reason = reason.replace(", use XML_PARSE_HUGE option", "")
         return TooBig(f"part of the message is above a limit of the parser: {reason}", error_type="rpc")
+    return _malformed(text)
+
+
+def _malformed(text: str) -> MalformedMessage:
     return MalformedMessage(f"the message is not well-formed XML: {text}", error_type="rpc")
 
 

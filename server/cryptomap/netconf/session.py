@@ -142,10 +142,10 @@ class Connection:
         while (piece := self._decoder.decode(self._buffer)) is not None:
             if piece is END_OF_MESSAGE:
                 return self._message_received()
-            if self._fault is None:
-                event = self._parse(piece)
-                if event is not None:
-                    return event
+            if self._fault is not None:
+                self._parser.skip(piece)
+            elif (event := self._parse(piece)) is not None:
+                return event
         return self._ended() if self._eof else NEED_DATA
 
     def _parse(self, piece: bytes) -> Event | None:

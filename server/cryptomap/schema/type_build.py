@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-
-from elementpath import translate_pattern
-from elementpath.regex import RegexError
 
 from cryptomap.schema import xpath
 from cryptomap.schema.features import Features
 from cryptomap.schema.nodes import Identity, InnerNode
+from cryptomap.schema.patterns import PatternFault, translated
 from cryptomap.schema.statements import Statement, argument, fault, module_of, prefixes_in
 from cryptomap.schema.types import (
     INTEGER_BOUNDS,
@@ -142,11 +139,9 @@ class TypeBuilder:
         text = statement.arg
         if text not in self._pythons:
             try:
-                translated = translate_pattern(text, back_references=False, lazy_quantifiers=False, anchors=False)
-                re.compile(translated)
-            except (RegexError, re.error) as error:
+                self._pythons[text] = translated(text)
+            except PatternFault as error:
                 raise fault(statement, f"pattern {text}: {error}") from None
-            self._pythons[text] = translated
         return self._pythons[text]
 
     def _named_numbers(self, chain: Sequence[Statement], keyword: str, number: str) -> dict[str, int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cryptomap.schema.patterns import Matcher, matcher
 from cryptomap.schema.type_base import Names, Type, TypeFault
 
 __all__ = [
@@ -134,7 +135,7 @@ class StringType(Type):
         super().__init__("string")
         self.length = length
         self.patterns = patterns
-        self._matchers: list[Callable[[str], object]] | None = None
+        self._matchers: list[Matcher] | None = None
 
     def _canonical(self, text: str, names: Names | None) -> str:
         if self.length is not None and not self.length.admits(len(text)):
@@ -149,7 +150,7 @@ class StringType(Type):
     def _match(self, text: str) -> None:
         if self._matchers is None:
             # Compiled at first use: most patterns of a large schema never meet a value.
-            self._matchers = [re.compile(pattern.python).fullmatch for pattern in self.patterns]
+            self._matchers = [matcher(pattern.python) for pattern in self.patterns]
         for matches, pattern in zip(self._matchers, self.patterns, strict=True):
             if bool(matches(text)) is pattern.inverted:
                 verb = "matches the excluded" if pattern.inverted else "does not match the"

@@ -11,23 +11,25 @@ import asyncssh
 
 __all__ = ["HostKeyFault", "load_host_key", "read_host_key"]
 
-_NAME: Final = "ssh_host_ed25519_key"
+_NAMES: Final = {"ssh-ed25519": "ssh_host_ed25519_key", "ssh-rsa": "ssh_host_rsa_key"}
+_RSA_BITS: Final = 3072
 
 
 class HostKeyFault(Exception):
     """The host key cannot be used; the text names the file and says why."""
 
 
-def load_host_key(directory: Path) -> asyncssh.SSHKey:
-    """The Ed25519 key in ``directory``/ssh_host_ed25519_key, made there (0600, beside its .pub) if there is none.
+def load_host_key(directory: Path, algorithm: str = "ssh-ed25519") -> asyncssh.SSHKey:
+    """The key in ``directory``/ssh_host_ed25519_key, made there (0600, beside its .pub) if there is none; for the
+    ``algorithm`` ssh-rsa that in ssh_host_rsa_key.
 
     Raises HostKeyFault if the file is no key, is readable by others, or cannot be written.
     """
-    path = directory / _NAME
+    path = directory / _NAMES[algorithm]
     try:
         if not path.exists():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make(path)
+            _make(path, algorithm)
     except OSError as error:
         raise HostKeyFault(f"{error.filename or path}: {error.strerror or error}") from error
     return read_host_key(path)
@@ -41,9 +43,10 @@ def read_host_key(path: Path) -> asyncssh.SSHKey:
         raise HostKeyFault(f"{error.filename or path}: {error.strerror or error}") from error
 
 
-def _make(path: Path) -> None:
+def _make(path: Path, algorithm: str) -> None:
     """Write a new key so that a crash leaves a whole key or none; whoever comes second keeps the first one's key."""
-    key = asyncssh.generate_private_key("ssh-ed25519", comment="cryptomap host key")
+    size = {"key_size": _RSA_BITS} if algorithm == "ssh-rsa" else {}
+    key = asyncssh.generate_private_key(algorithm, comment="cryptomap host key", **size)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     _write(unfinished, key.export_private_key(), 0o600)
     try:

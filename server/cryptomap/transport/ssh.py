@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import asyncssh
-from asyncssh.kex import get_kex_algs
 
 from cryptomap.transport.accounts import Accounts
+from cryptomap.transport.algorithms import MODERN, Profile
 from cryptomap.transport.peer import Peer
 from cryptomap.transport.service import Service
 
@@ -26,49 +26,27 @@ _logger = logging.getLogger(__name__)
 
 _SUBSYSTEM: Final = "netconf"
 _TRANSPORT: Final = "netconf-ssh"
-_KEY_EXCHANGES: Final = (
-    "mlkem768x25519-sha256",
-    "curve25519-sha256",
-    "curve25519-sha256@libssh.org",
-    "diffie-hellman-group16-sha512",
-    "diffie-hellman-group18-sha512",
-)
-_CIPHERS: Final = (
-    "chacha20-poly1305@openssh.com",
-    "aes256-gcm@openssh.com",
-    "aes128-gcm@openssh.com",
-    "aes256-ctr",
-    "aes192-ctr",
-    "aes128-ctr",
-)
-_MACS: Final = (
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256",  # RFC 6668, for clients on libssh2 before 1.11, such as Debian 12's yangcli
-    "hmac-sha2-512",
-)
-_SIGNATURES: Final = (
-    "ssh-ed25519",
-    "sk-ssh-ed25519@openssh.com",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-    "rsa-sha2-256",
-    "rsa-sha2-512",
-)
 
 
 class SshListener:
     """Offers ``service`` over SSH, to those who connect and to those it calls.
 
-    ``accounts`` may be replaced while running: it counts for the next login.
+    ``accounts`` may be replaced while running: it counts for the next login. ``host_keys``: of different types, the one
+    preferred first.
     """
 
-    def __init__(self, service: Service, *, accounts: Accounts, host_key: asyncssh.SSHKey) -> None:
+    def __init__(
+        self,
+        service: Service,
+        *,
+        accounts: Accounts,
+        host_keys: Sequence[asyncssh.SSHKey],
+        profile: Profile = MODERN,
+    ) -> None:
         self.service = service
         self.accounts = accounts
-        self._host_key = host_key
+        self._host_keys = list(host_keys)
+        self._profile = profile
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
 
@@ -118,7 +96,7 @@ class SshListener:
 
     def _options(self, keepalive: float) -> dict[str, Any]:
         return {
-            "server_host_keys": [self._host_key],
+            "server_host_keys": self._host_keys,
             "server_version": "cryptomap",
             "authorized_client_keys": None,
             "host_based_auth": False,
@@ -130,10 +108,7 @@ class SshListener:
             "allow_scp": False,
             "encoding": None,
             "compression_algs": ["none"],
-            "kex_algs": [name for name in _KEY_EXCHANGES if name.encode() in get_kex_algs()],
-            "encryption_algs": _CIPHERS,
-            "mac_algs": _MACS,
-            "signature_algs": _SIGNATURES,
+            **self._profile.options(),
             "login_timeout": self.service.limits.login_grace,
             "keepalive_interval": keepalive,
             "keepalive_count_max": 3,
@@ -160,7 +135,7 @@ class _Connection(asyncssh.SSHServer):
         self._listener.connection_made(conn)
         if self._is_called:  # whom we call is not kept out by strangers who fill the room before the door
             return
-        refusal = self._service.gate.enter_connection()
+        refusal = self._service.gate.enter_connection(self.address)
         self._counted = refusal is None
         if refusal is not None:
             _logger.warning("%s: refused: %s", self.address, refusal)
@@ -170,6 +145,8 @@ class _Connection(asyncssh.SSHServer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._listener.connection_lost(self._conn)
+        if self._counted and self._refusals:
+            self._service.gate.login_failed(self.address)
         self._leave_gate()
         for session in tuple(self._sessions):  # those whose channel never came to be
             self.session_ended(session)
@@ -185,6 +162,7 @@ class _Connection(asyncssh.SSHServer):
 
     def auth_completed(self) -> None:
         _logger.info("%s: %s logged in", self.address, self.user)
+        self._service.gate.login_succeeded(self.address)
         self._leave_gate()
         self._start_idling()
 
@@ -212,7 +190,7 @@ class _Connection(asyncssh.SSHServer):
     def _leave_gate(self) -> None:
         if self._counted:
             self._counted = False
-            self._service.gate.leave_connection()
+            self._service.gate.leave_connection(self.address)
 
     # ===== channels =====
 

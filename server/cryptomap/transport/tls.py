@@ -180,17 +180,21 @@ class TlsListener:
             self._start(self._admit(connection, str(address[0])))
 
     async def _admit(self, connection: socket.socket, address: str) -> None:
-        refusal = self.service.gate.enter_connection()
+        gate = self.service.gate
+        refusal = gate.enter_connection(address)
         if refusal is not None:
             _logger.warning("%s: refused: %s", address, refusal)
             connection.close()
             return
         try:
-            await self._handshake(connection, self.service.limits.keepalive)
+            session = await self._handshake(connection, self.service.limits.keepalive)
+            (gate.login_failed if session.is_stranger else gate.login_succeeded)(address)
         except (OSError, TlsFault) as error:
             _logger.warning("%s: no session over TLS: %s", address, error)
+            if isinstance(error, ssl.SSLError):
+                gate.login_failed(address)
         finally:
-            self.service.gate.leave_connection()
+            gate.leave_connection(address)
 
     async def _handshake(self, connection: socket.socket, keepalive: float) -> _Session:
         """Takes the connection over: it is closed when this fails or is cancelled."""
@@ -219,6 +223,7 @@ class _Session(StreamChannel):
         self._listener = listener
         self._address = address
         self.refusal: str | None = None
+        self.is_stranger = False
         self.closed = asyncio.Event()
 
     def connected(self) -> None:
@@ -229,6 +234,7 @@ class _Session(StreamChannel):
             self.refusal = service.gate.enter_session(user, self._address)
         except (PermissionError, ValueError) as error:  # ValueError: its certificate cannot be read
             self.refusal = str(error)
+            self.is_stranger = True
         self.peer = Peer(
             self,
             user=user,

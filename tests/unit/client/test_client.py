@@ -183,7 +183,7 @@ async def over_ssh(directory: Path, **limits) -> AsyncIterator[dict[str, object]
     host_key = load_host_key(directory / "ssh")
     accounts = Accounts({"ann": [KEY.export_public_key().decode()]})
     service = Service(on_peer, Limits(**limits))
-    listener = SshListener(service, accounts=accounts, host_key=host_key)
+    listener = SshListener(service, accounts=accounts, host_keys=[host_key])
     host, port = await listener.start("127.0.0.1", 0)
     (directory / "hosts").write_text(f"[{host}]:{port} {host_key.export_public_key().decode()}")
     try:

@@ -288,6 +288,15 @@ def test_continue_on_error_hands_over_what_was_right() -> None:
     assert caught.value.root == tree("<name>y</name>")
 
 
+@pytest.mark.parametrize("before", ["", "<name>x</name>"])
+def test_continue_on_error_never_leaves_two_cases_of_a_choice(before: str) -> None:
+    both = "<coins>true</coins><brand>v</brand><item><id>1</id></item>"
+    with pytest.raises(PartlyEdited) as caught:
+        edited(tree(before), both, error_option="continue-on-error")
+    assert [error.tag for error in caught.value.errors] == ["bad-element"]
+    assert caught.value.root == tree(f"{before}<coins>true</coins><item><id>1</id></item>")
+
+
 def test_an_edit_that_changes_nothing_gives_the_same_tree() -> None:
     inner = "<name>x</name><tag>a</tag><day>m</day><sign/><extra><a/></extra>" + item(1, "<label>l</label>") + SHELVES
     root = tree(inner)

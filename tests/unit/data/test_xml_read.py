@@ -180,6 +180,15 @@ def test_bad_content_is_refused(inner: str, tag: str, path: str, info: dict[str,
     assert dict(error.info).items() >= info.items()
 
 
+def test_anydata_with_a_relative_namespace_is_refused() -> None:
+    """It has no canonical form. Messages with one do not get this far; a file of the operator does."""
+    error = only(refused('<extra><a xmlns="relative"/></extra>'))
+    assert (error.tag, error.message) == (
+        "invalid-value",
+        "a namespace here has a relative name, which means nothing outside of this message",
+    )
+
+
 def test_a_restriction_of_the_module_speaks_in_its_own_words() -> None:
     error = only(refused("<size>101</size>"))
     assert (error.message, error.app_tag) == ("no shop is that big", "too-big-shop")

@@ -231,6 +231,18 @@ def test_a_malformed_message_is_answered_in_1_1_and_the_session_goes_on(broken, 
     assert following.message_id == "99"
 
 
+def test_which_request_was_malformed_is_known_however_it_is_cut():
+    broken = b'<?xml version="0.0"?>' + rpc("<get/>", "12").encode()
+    for size in (1, 7, len(broken)):
+        connection = server()
+        pieces = b"".join(b"\n#%d\n%s" % (len(broken[at : at + size]), broken[at : at + size])
+                          for at in range(0, len(broken), size))  # fmt: skip
+        event = fed(connection, pieces + b"\n##\n")
+        assert isinstance(event, MalformedReceived)
+        assert event.request is not None
+        assert event.request.message_id == "12"
+
+
 def test_a_malformed_message_closes_a_1_0_session():
     connection = server("1.0")
     with pytest.raises(RemoteProtocolError, match=r"base:1\.0.*not well-formed"):

@@ -76,6 +76,10 @@ def test_accepted_at_every_split(document, text):
         (b"<a/>x", "not well-formed"),
         (b"<a/><!DOCTYPE a>", "not well-formed"),
         (b"<x:a/>", "not well-formed"),
+        (b"<x:a><b xmlns='u'/></x:a>", "prefix x"),  # lxml takes this one
+        (b"<a x:b='1'><b xmlns='u'/></a>", "prefix x"),
+        (b"<a xmlns='u'/>", "not absolute"),
+        (b"<a xmlns:b='urn:}x'><b:c/></a>", "not a valid URI"),
         (b"<a b='1' b='2'/>", "not well-formed"),
         (b"<a>&unknown;</a>", "not well-formed"),
         (b"<a>&#0;</a>", "not well-formed"),

@@ -90,7 +90,7 @@ async def calling(call_home: CallHome, *listeners: Any) -> AsyncIterator[None]:
 
 
 def ssh_server() -> SshListener:
-    return SshListener(Service(greet, Limits(login_grace=5)), accounts=ACCOUNTS, host_key=HOST_KEY)
+    return SshListener(Service(greet, Limits(login_grace=5)), accounts=ACCOUNTS, host_keys=[HOST_KEY])
 
 
 class Manager:
@@ -245,8 +245,8 @@ async def test_a_bug_in_one_attempt_does_not_end_call_home(caplog: pytest.LogCap
 
 async def test_whom_we_call_gets_in_however_many_strangers_knock() -> None:
     manager, clock = Manager(), Clock()
-    ssh = SshListener(Service(greet, Limits(unauthenticated=1)), accounts=ACCOUNTS, host_key=HOST_KEY)
-    assert ssh.service.gate.enter_connection() is None
+    ssh = SshListener(Service(greet, Limits(unauthenticated=1)), accounts=ACCOUNTS, host_keys=[HOST_KEY])
+    assert ssh.service.gate.enter_connection("192.0.2.1") is None
     async with calling(make(ssh.call, await manager.listen(), clock=clock), ssh):
         connection, greeting = await manager.greetings.get()
         assert greeting.startswith("fred")
@@ -256,7 +256,7 @@ async def test_whom_we_call_gets_in_however_many_strangers_knock() -> None:
 
 async def test_the_session_limits_hold_for_whom_we_call(caplog: pytest.LogCaptureFixture) -> None:
     manager, clock = Manager(), Clock()
-    ssh = SshListener(Service(greet, Limits(sessions_per_user=1)), accounts=ACCOUNTS, host_key=HOST_KEY)
+    ssh = SshListener(Service(greet, Limits(sessions_per_user=1)), accounts=ACCOUNTS, host_keys=[HOST_KEY])
     async with calling(make(ssh.call, await manager.listen(), clock=clock), ssh):
         connection, _ = await manager.greetings.get()
         with pytest.raises(asyncssh.ChannelOpenError, match="limit of 1 sessions of user fred"):

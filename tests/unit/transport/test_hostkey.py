@@ -51,3 +51,10 @@ def test_a_key_of_the_operator_may_be_of_any_type(tmp_path):
     assert read_host_key(path) == key
     with pytest.raises(HostKeyFault, match="missing: No such file"):
         read_host_key(tmp_path / "missing")
+
+
+def test_an_rsa_key_for_old_clients_besides(tmp_path):
+    own, rsa = load_host_key(tmp_path), load_host_key(tmp_path, "ssh-rsa")
+    assert (own.get_algorithm(), rsa.get_algorithm()) == ("ssh-ed25519", "ssh-rsa")
+    assert load_host_key(tmp_path, "ssh-rsa") == rsa
+    assert (tmp_path / "ssh_host_rsa_key").stat().st_mode & 0o777 == 0o600

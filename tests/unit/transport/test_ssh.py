@@ -11,9 +11,11 @@ import asyncssh
 import pytest
 
 from cryptomap.transport import Accounts, Limits, Peer, PeerLost, Service, SshListener
+from cryptomap.transport.algorithms import COMPAT, MODERN
 from cryptomap.transport.passwords import hash_password
 
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
+RSA_KEY = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 WRONG = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(4)]
 ACCOUNTS = Accounts({"fred": [KEY.export_public_key().decode()]})
@@ -27,9 +29,11 @@ async def echo(peer: Peer) -> None:
 
 
 @asynccontextmanager
-async def listening(on_peer=echo, accounts=ACCOUNTS, **limits) -> AsyncIterator[tuple[SshListener, int]]:
+async def listening(
+    on_peer=echo, accounts=ACCOUNTS, profile=MODERN, host_keys=(HOST_KEY,), **limits
+) -> AsyncIterator[tuple[SshListener, int]]:
     service = Service(on_peer, Limits(**limits))
-    listener = SshListener(service, accounts=accounts, host_key=HOST_KEY)
+    listener = SshListener(service, accounts=accounts, host_keys=host_keys, profile=profile)
     _, port = await listener.start("127.0.0.1", 0)
     try:
         yield listener, port
@@ -38,13 +42,13 @@ async def listening(on_peer=echo, accounts=ACCOUNTS, **limits) -> AsyncIterator[
 
 
 def connect(port: int, username: str = "fred", keys=(KEY,), **options):
-    trusted = asyncssh.import_known_hosts(f"* {HOST_KEY.export_public_key().decode()}")
+    trusted = "".join(f"* {key.export_public_key().decode()}" for key in (HOST_KEY, RSA_KEY))
     return asyncssh.connect(
         "127.0.0.1",
         port,
         username=username,
         client_keys=list(keys),
-        known_hosts=trusted,
+        known_hosts=asyncssh.import_known_hosts(trusted),
         config=None,
         agent_path=None,
         **options,
@@ -247,7 +251,7 @@ async def test_stop_ends_sessions_and_frees_the_port():
         connection.close()
         await stopping
         await connection.wait_closed()
-        again = SshListener(Service(echo), accounts=ACCOUNTS, host_key=HOST_KEY)
+        again = SshListener(Service(echo), accounts=ACCOUNTS, host_keys=[HOST_KEY])
         await again.start("127.0.0.1", port)
         await again.service.stop(again)
 
@@ -255,7 +259,7 @@ async def test_stop_ends_sessions_and_frees_the_port():
 async def test_a_taken_port_is_an_os_error():
     async with listening() as (_, port):
         with pytest.raises(OSError, match=str(port)):
-            await SshListener(Service(echo), accounts=ACCOUNTS, host_key=HOST_KEY).start("127.0.0.1", port)
+            await SshListener(Service(echo), accounts=ACCOUNTS, host_keys=[HOST_KEY]).start("127.0.0.1", port)
 
 
 async def test_what_is_negotiated():
@@ -275,3 +279,58 @@ async def test_what_is_negotiated():
 async def test_clients_without_encrypt_then_mac_are_served(mac):
     async with listening() as (_, port), connect(port, encryption_algs=["aes256-ctr"], mac_algs=[mac]) as connection:
         assert connection.get_extra_info("send_mac") == mac
+
+
+LIBSSH2_1_8 = {
+    "kex_algs": ["diffie-hellman-group14-sha1"],
+    "encryption_algs": ["aes256-ctr", "aes192-ctr", "aes128-ctr"],
+    "mac_algs": ["hmac-sha2-256", "hmac-sha2-512"],
+    "server_host_key_algs": ["ssh-rsa"],
+}
+"""What an old client offers, of what has not been broken long ago."""
+
+
+@pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")
+async def test_an_old_client_gets_in_with_the_profile_compat_only():
+    async with listening(host_keys=[HOST_KEY, RSA_KEY]) as (_, port):
+        with pytest.raises(asyncssh.KeyExchangeFailed):
+            async with connect(port, **LIBSSH2_1_8):
+                pass
+    async with listening(profile=COMPAT, host_keys=[HOST_KEY, RSA_KEY]) as (_, port):
+        async with connect(port, **LIBSSH2_1_8) as connection:
+            _, reader = await open_netconf(connection)
+            assert (await reader.readline()).startswith(b"fred")
+        async with connect(port) as connection:  # a modern one is as well off as without it
+            assert connection.get_extra_info("send_cipher") == "chacha20-poly1305@openssh.com"
+            assert connection._strict_kex
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        {"kex_algs": ["diffie-hellman-group1-sha1"]},
+        {"encryption_algs": ["aes128-cbc"]},
+        {"encryption_algs": ["3des-cbc"]},
+        {"mac_algs": ["hmac-sha1"], "encryption_algs": ["aes128-ctr"]},
+        {"mac_algs": ["hmac-md5"], "encryption_algs": ["aes128-ctr"]},
+    ],
+)
+async def test_what_is_broken_is_in_no_profile(weak):
+    async with listening(profile=COMPAT, host_keys=[HOST_KEY, RSA_KEY]) as (_, port):
+        with pytest.raises(asyncssh.KeyExchangeFailed):
+            async with connect(port, **weak):
+                pass
+
+
+async def test_an_address_whose_logins_were_refused_has_to_wait():
+    async with listening(back_off=300) as (listener, port):
+        for _ in range(4):
+            with pytest.raises(asyncssh.PermissionDenied):
+                async with connect(port, keys=WRONG[:1]):
+                    pass
+        with pytest.raises(asyncssh.DisconnectError, match=r"too many refused logins from 127\.0\.0\.1; try again in"):
+            async with connect(port):
+                pass
+        listener.service.gate.login_succeeded("127.0.0.1")
+        async with connect(port):
+            pass

@@ -7,7 +7,7 @@ one flat function that dispatches on the class of the schema node; everything ra
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from functools import lru_cache
 from itertools import repeat
 from operator import is_not, itemgetter
@@ -27,10 +27,10 @@ from cryptomap.errors import (
     UnknownElement,
     UnknownNamespace,
 )
-from cryptomap.schema.nodes import Any_, Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
+from cryptomap.schema.nodes import Any_, Choice, Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import StringType, TypeFault
 
-__all__ = ["Reader", "Sealer", "has_attributes", "read_config", "read_inner"]
+__all__ = ["Reader", "Sealer", "has_attributes", "leave_other_cases", "read_config", "read_inner"]
 
 Slots = list[Any]
 """The values of a node in the making; the entries of a list are a dictionary until all are there, like the values of a
@@ -151,7 +151,9 @@ def _compiled(schema: InnerNode, config_only: bool) -> Read:
         if choices and len(element) > 1:
             for get in choices:
                 if sum(map(is_not, get(slots), repeat(None))) > 1:
-                    reader.check_cases(schema, element, [at for at, value in enumerate(slots) if value is not None])
+                    given = [at for at, value in enumerate(slots) if value is not None]
+                    reader.check_cases(schema, element, given)
+                    leave_other_cases(schema.choices, slots, frozenset(given))
                     break
         return Node(schema, tuple(slots))
 
@@ -248,7 +250,7 @@ class Reader:
         elif isinstance(node, Leaf):
             slots[node.slot] = self.text_value(node, child)
         else:
-            slots[node.slot] = any_value(child)
+            slots[node.slot] = self.any_content(child)
 
     def add_entry(self, schema: ListNode, element: etree._Element, node: Node, entries: dict[Key, Node]) -> None:
         """An entry of any kind of list, which may be there already."""
@@ -308,6 +310,16 @@ class Reader:
         clear = self._parsed(schema, element, text)
         return None if clear is None else seal.seal(schema.path, clear)
 
+    def any_content(self, element: etree._Element, *, with_attributes: bool = True) -> AnyValue | None:
+        """Content of anydata or anyxml, without the attributes of its element if these are the protocol's; ``None`` and
+        a fault if it has no canonical form."""
+        try:
+            return any_value(element if with_attributes or not element.attrib else _without_attributes(element))
+        except etree.C14NError:
+            message = "a namespace here has a relative name, which means nothing outside of this message"
+            self.faults.add(InvalidValue, message, element, info=_bad(element))
+            return None
+
     # ===== faults =====
 
     def unexpected(self, inner: InnerNode, node: DataNode | None, child: etree._Element) -> None:
@@ -351,6 +363,19 @@ class Reader:
             self.faults.add(BadElement, message, where, info=_bad(where))
 
 
+def leave_other_cases(choices: tuple[Choice, ...], slots: Slots, given: Set[int]) -> None:
+    """Data of one case, the first with a ``given`` slot, takes away what others hold (RFC 7950 section 7.9)."""
+    for choice in choices:
+        chosen = next((case for case in choice.cases if not given.isdisjoint(case.all_slots())), None)
+        if chosen is None:
+            continue
+        for case in choice.cases:
+            if case is not chosen:
+                for slot in case.all_slots():
+                    slots[slot] = None
+        leave_other_cases(chosen.choices, slots, given)
+
+
 def _settled(schema: ListNode | LeafList, found: Any) -> Value | None:
     """The entries or values collected in a slot, as a tree holds them."""
     if isinstance(schema, LeafList):
@@ -369,6 +394,13 @@ def any_value(element: etree._Element) -> AnyValue:
     declared = {prefix for item in copy.iter(etree.Element) for prefix in item.nsmap}
     kept = sorted(prefix for prefix in used if prefix in declared)
     return AnyValue(etree.tostring(copy, method="c14n", exclusive=True, inclusive_ns_prefixes=kept))
+
+
+def _without_attributes(element: etree._Element) -> etree._Element:
+    """A copy of an anydata element without the attributes of the protocol; what is inside is the client's own."""
+    copy = etree.fromstring(etree.tostring(element, method="c14n", with_tail=False))
+    copy.attrib.clear()
+    return copy
 
 
 def _unprefixed(element: etree._Element) -> etree._Element:

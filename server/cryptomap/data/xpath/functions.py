@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -12,6 +11,7 @@ from cryptomap.data.xpath.conversions import number_of, to_boolean, to_number, t
 from cryptomap.data.xpath.cursor import Cursor, Result, node_set
 from cryptomap.data.xpath.leafrefs import leafref_expr
 from cryptomap.schema.nodes import Leaf, LeafList, ListNode
+from cryptomap.schema.patterns import Matcher, PatternFault, linear_matcher, translated
 from cryptomap.schema.types import (
     BitsType,
     EnumerationType,
@@ -87,17 +87,16 @@ def _split(take_before: bool) -> Function:
 
 
 @lru_cache(maxsize=512)
-def _pattern(text: str) -> re.Pattern[str]:
-    from elementpath.regex import RegexError, translate_pattern
-
+def _pattern(text: str) -> Matcher:
+    """Whoever wrote the pattern, the time to match is proportional to the text."""
     try:
-        return re.compile(translate_pattern(text, back_references=False, lazy_quantifiers=False, anchors=False))
-    except (RegexError, re.error) as fault:
+        return linear_matcher(translated(text))
+    except PatternFault as fault:
         raise XPathFault(f"re-match: {text!r} is not a pattern: {fault}") from fault
 
 
 def _re_match(env: Env, node: Cursor, args: list[Result]) -> bool:
-    return _pattern(to_text(args[1], env)).fullmatch(to_text(args[0], env)) is not None
+    return bool(_pattern(to_text(args[1], env))(to_text(args[0], env)))
 
 
 def _deref(env: Env, node: Cursor, args: list[Result]) -> list[Cursor]:

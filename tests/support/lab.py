@@ -109,6 +109,9 @@ MODULES = (
     "ietf-subscribed-notifications",
     "ietf-yang-push",
     "cryptomap-deviations",
+    "ietf-restconf",
+    "ietf-restconf-monitoring",
+    "ietf-yang-patch",
 )
 
 

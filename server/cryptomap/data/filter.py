@@ -33,7 +33,7 @@ from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafLis
 from cryptomap.schema.types import TypeFault
 from cryptomap.schema.xpath import Expr, XPathFault
 
-__all__ = ["subtree", "xpath_paths", "xpath_select"]
+__all__ = ["Fields", "fields_of", "subtree", "xpath_paths", "xpath_select"]
 
 XPATH_BUDGET = 20_000_000  # instances one filter expression may look at
 
@@ -61,6 +61,24 @@ def subtree(schema: Schema, view: View, filter_element: etree._Element) -> Node 
     selection = _compile(schema, schema.root, filter_element)
     selection.is_whole = False  # an empty filter selects nothing
     return _Pruner(view).node(view.root, (), [selection])
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A choice of nodes below one (RFC 8040 section 4.8.3): children with what is chosen below each, ``None``: all."""
+
+    below: Mapping[DataNode, Fields | None]
+
+
+def fields_of(view: View, node: Node, path: Path, fields: Fields) -> Node | None:
+    """What the fields choose of the node at a path, list entries with their keys; ``None`` if nothing is there."""
+    return _Pruner(view).node(node, path, [_chosen(fields)])
+
+
+def _chosen(fields: Fields | None) -> _Selection:
+    if fields is None:
+        return _EVERYTHING
+    return _Selection(wanted={child: [_chosen(inside)] for child, inside in fields.below.items()}, is_whole=False)
 
 
 # ===== compiling =====

@@ -31,35 +31,49 @@ from cryptomap.schema.types import (
     UnionType,
 )
 
-__all__ = ["read_json", "write_json"]
+__all__ = ["parse_json", "read_json", "read_members", "write_json"]
 
 Json: TypeAlias = Any
 MAX_FAULTS = 100
+_DEFAULT_TAG = {"ietf-netconf-with-defaults:default": True}  # RFC 8040 section 4.8.9
 _NUMBERS = frozenset({"int8", "int16", "int32", "uint8", "uint16", "uint32"})
 
 
 # ===== writing =====
 
 
-def write_json(schema: Schema, source: Node | View) -> Iterator[bytes]:
-    """The children of a node as one JSON object (UTF-8), piece by piece: entry by entry for the lists in containers."""
+def write_json(
+    schema: Schema, source: Node | View, with_defaults: str = "explicit", module: str = ""
+) -> Iterator[bytes]:
+    """The children of a node as one JSON object (UTF-8), piece by piece: entry by entry for the lists in containers.
+    ``with_defaults`` as in :class:`~cryptomap.data.xml.WriteOptions`; ``module`` is that of the member that the object
+    is the value of."""
     if isinstance(source, View):
         children = source.children(source.root, ())
     else:
         children = ((c, v) for c, v in zip(source.schema.children, source.slots, strict=True) if v is not None)
-    return (piece.encode() for piece in _Writer(schema).members(children, ""))
+    return (piece.encode() for piece in _Writer(schema, with_defaults).members(children, module))
 
 
 class _Writer:
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, with_defaults: str) -> None:
         self._schema = schema
+        self._trim = with_defaults == "trim"
+        self._tagged = with_defaults == "report-all-tagged"
 
     def members(self, children: Iterator[tuple[DataNode, Value]], module: str) -> Iterator[str]:
         separator = "{"
         for child, value in children:
-            yield f"{separator}{json.dumps(_member_name(child, module))}:"
+            is_default = (self._trim or self._tagged) and _is_default(child, value)
+            if is_default and self._trim:
+                continue
+            name = _member_name(child, module)
+            yield f"{separator}{json.dumps(name)}:"
             yield from self._value(child, value)
             separator = ","
+            if is_default:
+                tag = [_DEFAULT_TAG] * len(value) if isinstance(value, tuple) else _DEFAULT_TAG
+                yield f",{json.dumps('@' + name)}:{json.dumps(tag)}"
         yield "}" if separator == "," else "{}"
 
     def _value(self, child: DataNode, value: Value) -> Iterator[str]:
@@ -103,6 +117,12 @@ class _Writer:
         return {name: values if len(values) > 1 else values[0] for name, values in members.items()}
 
 
+def _is_default(child: DataNode, value: Value) -> bool:
+    if isinstance(child, Leaf):
+        return not child.is_key and value == child.default
+    return isinstance(child, LeafList) and bool(child.defaults) and value == child.defaults
+
+
 def _member_name(child: DataNode, module: str) -> str:
     return child.name if child.module == module else child.qname
 
@@ -127,15 +147,46 @@ def _actual(kind: Type, value: str) -> Type:
 
 
 def read_json(
-    schema: Schema, inner: InnerNode, document: bytes | str, seal: Sealer | None = None, *, config_only: bool = False
+    schema: Schema,
+    inner: InnerNode,
+    document: bytes | str,
+    seal: Sealer | None = None,
+    *,
+    base: Path = (),
+    config_only: bool = False,
 ) -> Node:
-    """The node whose children a JSON object holds. Raises RpcErrors with all faults; InvalidValue if it is no JSON."""
+    """The node whose children a JSON object holds; it is at ``base``. Raises RpcErrors with all faults; InvalidValue if
+    it is no JSON."""
+    return read_members(schema, inner, parse_json(document), seal, base=base, config_only=config_only)
+
+
+def parse_json(document: bytes | str) -> Json:
+    """A JSON text as Python values. A name that is there twice in one object is refused. Raises InvalidValue."""
     try:
-        members = json.loads(document)
+        return json.loads(document, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as fault:
         raise InvalidValue(f"this is not JSON: {fault}", error_type="protocol") from fault
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name is twice in one object")
+    return members
+
+
+def read_members(
+    schema: Schema,
+    inner: InnerNode,
+    members: Json,
+    seal: Sealer | None = None,
+    *,
+    base: Path = (),
+    config_only: bool = False,
+) -> Node:
+    """As :func:`read_json`, from a JSON object that has been parsed."""
     reader = _Reader(schema, seal, config_only)
-    node = reader.node(inner, members, ())
+    node = reader.node(inner, members, base)
     if reader.errors:
         raise RpcErrors(reader.errors)
     return node

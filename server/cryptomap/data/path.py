@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import quote
 
 from cryptomap.data.tree import Key, Node, Path, Value, key_from_text, key_text
 from cryptomap.errors import ErrorPath
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import Prefixes, Type, TypeFault
 
-__all__ = ["find", "literal", "parse_instance_identifier", "parse_keys", "predicates", "text_of", "to_xpath"]
+__all__ = [
+    "find",
+    "literal",
+    "parse_instance_identifier",
+    "parse_keys",
+    "predicates",
+    "resource_identifier",
+    "text_of",
+    "to_xpath",
+]
 
 _STEP = re.compile(r"/(?:([A-Za-z_][\w.-]*):)?([A-Za-z_][\w.-]*)")
 _LITERAL = re.compile(r"""'([^']*)'|"([^"]*)\"""")
@@ -46,6 +56,17 @@ def text_of(path: Path) -> str:
         text += predicates(node, key, None)
         module = node.module
     return text or "/"
+
+
+def resource_identifier(path: Path) -> str:
+    """The path as a data resource identifier (RFC 8040 section 3.5.3), percent-encoded; "" for the root."""
+    text, module = "", ""
+    for node, key in path:
+        text += f"/{node.name}" if node.module == module else f"/{node.module}:{node.name}"
+        module = node.module
+        if key is not None and (isinstance(node, LeafList) or (isinstance(node, ListNode) and node.keys)):
+            text += "=" + ",".join([quote(part, safe="") for part in key_text(key)])
+    return text
 
 
 def predicates(node: DataNode, key: Key | None, prefix_of: Prefixes | None) -> str:

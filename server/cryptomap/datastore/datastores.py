@@ -242,21 +242,39 @@ class Datastores:
         """commit (section 8.3.4.1), or a confirmed commit (section 8.4). ``None`` if running stays as it is; then
         nothing is written either, unless a confirmed commit starts or ends with it."""
         session_id = origin.session_id
-        self.locks.require_free("running", session_id)
-        self.locks.require_free(self._lock_name("candidate", session_id), session_id)
-        require_confirmer(self._running.waiting, session_id, persist_id)
+        self._require_committer(session_id, persist_id)
         if session_id in self.private_candidates:
             self.private_candidates.update(session_id)
-        candidate = self._candidate_of(session_id)
         pending = confirm.pending(origin, self._clock.time(), self.head, self.pending) if confirm else None
-        self.permit(origin, self.running.root, candidate)
-        self._require_parts_free(candidate, session_id)
-        committed = self._running.commit(candidate, origin, pending)
+        committed = self._commit(self._candidate_of(session_id), origin, pending)
         if session_id in self.private_candidates:
             self.private_candidates.committed(session_id, is_proposed=pending is not None)
         else:
             self._candidate = None
         return committed
+
+    @undisturbed()
+    def change(self, origin: Origin, make: Callable[[Node], Node]) -> Committed | None:
+        """An edit and its commit in one (RFC 8040 section 1.4): ``make`` answers the new configuration, from running's.
+        The same locks as for both; InUse while the shared candidate has changes, which would be somebody else's. A
+        startup datastore follows. A refusal leaves nothing behind."""
+        self._require_committer(origin.session_id, None)
+        if self.modified:
+            message = "the candidate has changes that were neither committed nor discarded"
+            raise InUse(f"{message}; commit or discard them first", error_type="protocol")
+        if "startup" in self.names:
+            self.locks.require_free("startup", origin.session_id)
+        committed = self._commit(make(self.running.root), origin, None)
+        self._candidate = None
+        if "startup" in self.names:
+            self._running.store_startup(self.running.root)
+        return committed
+
+    @undisturbed()
+    def revise(self, origin: Origin, target: str, make: Callable[[Node], Node]) -> None:
+        """``edit`` by a function from the target's configuration to the new one."""
+        self._require_writable(target, origin.session_id)
+        self._replace(target, make(self.read(target)), origin)
 
     def cancel(self, origin: Origin, persist_id: str | None = None) -> None:
         """cancel-commit (section 8.4.4.1)."""
@@ -397,6 +415,16 @@ class Datastores:
         """What a lock on a datastore is kept under: nobody else asks for a session's own candidate."""
         is_private = datastore == "candidate" and session_id in self.private_candidates
         return f"private candidate {session_id}" if is_private else datastore
+
+    def _require_committer(self, session_id: int, persist_id: str | None) -> None:
+        self.locks.require_free("running", session_id)
+        self.locks.require_free(self._lock_name("candidate", session_id), session_id)
+        require_confirmer(self._running.waiting, session_id, persist_id)
+
+    def _commit(self, new: Node, origin: Origin, pending: Pending | None) -> Committed | None:
+        self.permit(origin, self.running.root, new)
+        self._require_parts_free(new, origin.session_id)
+        return self._running.commit(new, origin, pending)
 
     def _replace(self, target: str, new: Node, origin: Origin) -> None:
         self.permit(origin, self.read(target, origin.session_id), new)

@@ -23,6 +23,7 @@ __all__ = [
     "BASE",
     "NOTIFICATION",
     "error_elements",
+    "error_fields",
     "hello",
     "notification",
     "ok_element",
@@ -122,16 +123,19 @@ def _own_namespace(request: Request | None) -> str:
 
 
 def _error(fault: RpcError, declaration: str) -> str:
+    severity = f"<error-severity>{_text(fault.severity)}</error-severity>"
+    return f"<rpc-error{declaration}>{error_fields(fault, severity)}</rpc-error>"
+
+
+def error_fields(fault: RpcError, severity: str = "") -> str:
+    """What an error says of itself, as elements; ``severity`` is the one that RESTCONF's errors do not have."""
     app_tag = f"<error-app-tag>{_text(fault.app_tag)}</error-app-tag>" if fault.app_tag else ""
     return (
-        f"<rpc-error{declaration}>"
         f"<error-type>{_text(fault.error_type)}</error-type>"
         f"<error-tag>{fault.tag}</error-tag>"
-        f"<error-severity>{_text(fault.severity)}</error-severity>"
-        f"{app_tag}{_error_path(fault.path)}"
+        f"{severity}{app_tag}{_error_path(fault.path)}"
         f'<error-message xml:lang="en">{_text(fault.message)}</error-message>'
         f"{_error_info(fault.info)}"
-        "</rpc-error>"
     )
 
 

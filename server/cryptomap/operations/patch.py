@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from cryptomap.data.build import Plain
 from cryptomap.data.diff import Change, entry_moves, value_moves
-from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, UserEntries, Value, entries_of, key_text
+from cryptomap.data.path import resource_identifier
+from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, UserEntries, Value, entries_of
 from cryptomap.data.xml import WriteOptions, write
 from cryptomap.schema.nodes import DataNode, LeafList, ListNode, Schema
 
@@ -69,12 +69,16 @@ class Edits:
         edit = self._edit(operation, there, value=(str(key),) if operation == "insert" else None)
         if before is None:
             return {**edit, "where": "first"}
-        return {**edit, "where": "after", "point": _target((*path[:-1], (node, before)))}
+        return {**edit, "where": "after", "point": resource_identifier((*path[:-1], (node, before)))}
 
     def _edit(
         self, operation: str, path: Path, *, value: Value | None = None, source_value: Value | None = None
     ) -> dict[str, Any]:
-        edit: dict[str, Any] = {"edit-id": str(next(self._ids)), "operation": operation, "target": _target(path)}
+        edit: dict[str, Any] = {
+            "edit-id": str(next(self._ids)),
+            "operation": operation,
+            "target": resource_identifier(path),
+        }
         for name, shown in (("value", value), ("source-value", source_value)):
             if shown is not None and name in self._options:
                 edit[name] = self._instance(name, path[-1][0], path[-1][1], shown)
@@ -97,14 +101,3 @@ class Edits:
 
 def _items(value: Value | None) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
-
-
-def _target(path: Path) -> str:
-    """A data resource identifier (RFC 8040 section 3.5.3)."""
-    text, module = "", ""
-    for node, key in path:
-        text += f"/{node.name}" if node.module == module else f"/{node.module}:{node.name}"
-        module = node.module
-        if key is not None and (isinstance(node, LeafList) or (isinstance(node, ListNode) and node.keys)):
-            text += "=" + ",".join([quote(part, safe="") for part in key_text(key)])
-    return text

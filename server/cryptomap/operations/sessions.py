@@ -157,6 +157,11 @@ class Sessions:
         self._by_id[session.id] = session
         return session
 
+    def visitor(self, user: str, address: str, transport: str, now: float, end: Callable[[Ended], None]) -> Session:
+        """Somebody who asks without a session: numbered like one, so that locks, history and log can name it, but not
+        in the table."""
+        return Session(next(self._ids), user, address, transport, now, end, self.statistics)
+
     def remove(self, session: Session) -> None:
         del self._by_id[session.id]
 

@@ -14,7 +14,15 @@ from cryptomap.schema.faults import SchemaFault
 from cryptomap.schema.nodes import Schema
 from cryptomap.schema.sources import Source, find_sources, own_directory, read_directory
 
-__all__ = ["IETF_MODULES", "SchemaFault", "default_module_names", "load", "load_sources", "own_module_names"]
+__all__ = [
+    "IETF_MODULES",
+    "RESTCONF_MODULES",
+    "SchemaFault",
+    "default_module_names",
+    "load",
+    "load_sources",
+    "own_module_names",
+]
 
 IETF_MODULES = (
     "ietf-yang-types",
@@ -37,6 +45,9 @@ IETF_MODULES = (
     "notifications",
 )
 """What the server itself needs besides its own modules. Those that pyang does not have are in ``yang/ietf``."""
+
+RESTCONF_MODULES = ("ietf-restconf", "ietf-restconf-monitoring", "ietf-yang-patch")
+"""What it needs besides when it is asked over HTTP."""
 
 
 def own_module_names() -> list[str]:

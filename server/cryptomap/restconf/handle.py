@@ -1,0 +1,94 @@
+"""From a request to its response; the one place where errors become an ``errors`` resource."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+
+from cryptomap.errors import OperationFailed, RpcError, RpcErrors, TooBig
+from cryptomap.operations.redact import redacted
+from cryptomap.restconf import api, edit, events, invoke, patch, retrieve
+from cryptomap.restconf.faults import MethodNotAllowed, NotAcceptable, refusal
+from cryptomap.restconf.media import DATA, PATCH, accepted
+from cryptomap.restconf.messages import JSON, Request, Response
+from cryptomap.restconf.resource import Kind, Resource, resource_of
+from cryptomap.restconf.site import Site
+
+__all__ = ["handle"]
+
+log = logging.getLogger(__name__)
+
+Method: TypeAlias = Callable[[Site, Request, Resource], Awaitable[Response]]
+
+
+async def _patch(site: Site, request: Request, resource: Resource) -> Response:
+    """By the media type of the body: a YANG patch, or a plain one."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return await (patch.yang_patch if media in PATCH else edit.patch)(site, request, resource)
+
+
+_STATE: Final[Mapping[str, Method]] = {"GET": retrieve.get}
+_METHODS: Final[Mapping[Kind, Mapping[str, Method]]] = {
+    Kind.API: {"GET": api.api},
+    Kind.LIBRARY_VERSION: {"GET": api.library_version},
+    Kind.OPERATIONS: {"GET": api.operations},
+    Kind.OPERATION: {"POST": invoke.invoke},
+    Kind.ACTION: {"POST": invoke.invoke_action},
+    Kind.STREAM: {"GET": events.stream},
+    Kind.DATA: {"GET": retrieve.get, "POST": edit.post, "PUT": edit.put, "PATCH": _patch, "DELETE": edit.delete},
+}
+"""HEAD goes with GET, and OPTIONS with all."""
+
+
+async def handle(site: Site, request: Request) -> Response:
+    """Answer a request. Raises nothing: a bug is logged and answered as operation-failed."""
+    try:
+        return await _answer(site, request)
+    except RpcErrors as faults:
+        found = faults
+    except RpcError as error:
+        found = RpcErrors([error])
+    except Exception:
+        log.exception("%s %s by %s failed by a bug", request.method, request.path, request.user)
+        found = RpcErrors([OperationFailed("internal error, see the log of the server")])
+    log.info("%s %s by %s refused: %s", request.method, request.path, request.user, found)
+    schema = site.server.schema
+    errors = redacted(schema, site.server.access.reader(request.user), found).errors
+    return refusal(schema, errors, _media(request))
+
+
+async def _answer(site: Site, request: Request) -> Response:
+    if len(request.body) > site.body.size:
+        raise TooBig(f"the body is larger than {site.body.size} bytes", error_type="protocol")
+    resource = resource_of(site.server, request.path)
+    methods = _METHODS[resource.kind]
+    if resource.kind is Kind.DATA and not resource.is_configuration:
+        methods = _STATE
+    if request.method == "OPTIONS":
+        return _options(methods)
+    method = methods.get("GET" if request.method == "HEAD" else request.method)
+    if method is None:
+        allow = _allowed(methods)
+        raise MethodNotAllowed(f"{request.method[:20]} is not for this; there are {', '.join(allow)}", allow)
+    response = await method(site, request, resource)
+    return Response(response.status, response.headers) if request.method == "HEAD" else response
+
+
+def _options(methods: Mapping[str, Method]) -> Response:
+    headers = {"allow": ", ".join(_allowed(methods))}
+    if "PATCH" in methods:
+        headers["accept-patch"] = ", ".join((*DATA, *PATCH))
+    return Response(200, headers)
+
+
+def _allowed(methods: Mapping[str, Method]) -> tuple[str, ...]:
+    return ("OPTIONS", *(["HEAD"] if "GET" in methods else []), *methods)
+
+
+def _media(request: Request) -> str:
+    """What errors are written in, also for a client that takes neither."""
+    try:
+        return accepted(request.headers)
+    except NotAcceptable:
+        return JSON

@@ -82,7 +82,9 @@ module doors {
 
 PARTS = """
 submodule doors-parts { yang-version 1.1; belongs-to doors { prefix d; } revision 2026-11-23; container parts {
-  leaf-list hinge { type string; } leaf lock { type string; default "none"; } } }
+  leaf-list hinge { type string; } leaf lock { type string; default "none"; }
+  list screw { key name; ordered-by user; leaf name { type string; } }
+  leaf-list coat { type string; ordered-by user; } } }
 """
 
 OLD = """

@@ -71,6 +71,7 @@ class Daemon:
     user: str = "admin"
     host: str = ""
     port: int = 0
+    url: str = ""
     schema_cache: Path | None = None
     program: Sequence[str] = ("-m", "cryptomap.daemon")
     popen: Callable[..., subprocess.Popen[str]] = field(default=subprocess.Popen, repr=False)
@@ -134,8 +135,10 @@ class Daemon:
         if not line:
             return False
         assert line.startswith("cryptomapd ready ssh "), f"{line!r}\n{self.log.read_text()}"
-        self.host, _, port = line.split()[3].rpartition(":")
+        words = line.split()
+        self.host, _, port = words[3].rpartition(":")
         self.port = int(port)
+        self.url = words[5] if "restconf" in words else ""
         self._give_schema()
         return True
 

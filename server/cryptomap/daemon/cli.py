@@ -125,7 +125,10 @@ def _with_options(
         state_dir=state_dir or server.state_dir,
         yang_dirs=(*server.yang_dirs, *yang_dirs),
     )
-    users = {name: User(authorized_keys=path, recovery=True) for name, path in authorized_keys.items()}
+    users = {
+        name: replace(settings.users.get(name, User()), authorized_keys=path, recovery=True)
+        for name, path in authorized_keys.items()
+    }
     chosen = replace(settings.backend, name=backend or settings.backend.name)
     return replace(settings, server=server, backend=chosen, users={**settings.users, **users}, startup=startup)
 

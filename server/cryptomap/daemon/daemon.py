@@ -28,6 +28,7 @@ from cryptomap.daemon.inputs import accounts_of, startup_document
 from cryptomap.daemon.schema import load_schema
 from cryptomap.daemon.settings import Settings
 from cryptomap.daemon.transports import Transports, shown
+from cryptomap.daemon.web import Web, web_of
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.secrets import Vault
 from cryptomap.datastore.statedir import StateDirectory, StateFault
@@ -72,15 +73,16 @@ def run(settings: Settings) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(COLLECT_AFTER, 20, 100)
     other_ways = settings.tls.client_ca is not None or settings.server.subsystem_socket is not None
-    transports = Transports(settings, accounts_of(settings.users, other_ways=other_ways))
+    accounts = accounts_of(settings.users, other_ways=other_ways)
+    transports, web = Transports(settings, accounts), web_of(settings, accounts)
     startup = startup_document(settings.startup)
     try:
-        asyncio.run(_serve(settings, transports, startup))
+        asyncio.run(_serve(settings, transports, web, startup))
     except (SchemaFault, StateFault, HostKeyFault) as fault:
         raise StartFault(str(fault)) from fault
 
 
-async def _serve(settings: Settings, transports: Transports, startup: etree._Element | None) -> None:
+async def _serve(settings: Settings, transports: Transports, web: Web | None, startup: etree._Element | None) -> None:
     stop = _stop_signal()
     state = StateDirectory(settings.server.state_dir)
     vault = Vault.open(state.key_file, create=state.is_new)
@@ -98,7 +100,7 @@ async def _serve(settings: Settings, transports: Transports, startup: etree._Ele
         await writer.run(_first_configuration, datastores, startup, settings.startup)
         await writer.run(gateway.examine, datastores.running)
         gc.freeze()
-        await _hold(settings, transports, host_keys, datastores, writer, vault, gateway, stop)
+        await _hold(settings, transports, web, host_keys, datastores, writer, vault, gateway, stop)
     finally:
         gateway.stop()
         writer.stop()
@@ -109,6 +111,7 @@ async def _serve(settings: Settings, transports: Transports, startup: etree._Ele
 async def _hold(
     settings: Settings,
     transports: Transports,
+    web: Web | None,
     host_keys: Sequence[asyncssh.SSHKey],
     datastores: Datastores,
     writer: Writer,
@@ -140,9 +143,12 @@ async def _hold(
         await serve(server, peer)
 
     host, port = await transports.start(on_peer, host_keys)
-    print(f"cryptomapd ready ssh {shown(host, port)}", flush=True)
+    also = f" restconf {await web.start(server)}" if web else ""
+    print(f"cryptomapd ready ssh {shown(host, port)}{also}", flush=True)
     await stop.wait()
     log.info("stopping: telling %d sessions", len(server.sessions))
+    if web:
+        await web.stop()
     await server.stop()
     await transports.stop()
     await writer.run(datastores.close)

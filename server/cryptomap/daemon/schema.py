@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptomap.daemon.settings import Settings
 from cryptomap.datastore.statedir import StateDirectory
 from cryptomap.schema.cache import load_cached
-from cryptomap.schema.modules import default_module_names
+from cryptomap.schema.modules import RESTCONF_MODULES, default_module_names
 from cryptomap.schema.nodes import Schema
 
 __all__ = ["load_schema"]
@@ -13,7 +13,8 @@ __all__ = ["load_schema"]
 
 def load_schema(settings: Settings, state: StateDirectory) -> Schema:
     """Raises SchemaFault."""
-    return load_cached(state.path / "schema", default_module_names(), settings.server.yang_dirs, _features(settings))
+    names = [*default_module_names(), *(RESTCONF_MODULES if settings.restconf.listen else ())]
+    return load_cached(state.path / "schema", names, settings.server.yang_dirs, _features(settings))
 
 
 def _features(settings: Settings) -> dict[str, tuple[str, ...]]:

@@ -22,6 +22,7 @@ __all__ = [
     "Limits",
     "Platform",
     "Policy",
+    "Restconf",
     "Server",
     "Settings",
     "SettingsFault",
@@ -165,6 +166,27 @@ class CallHome:
 
 
 @dataclass(frozen=True, slots=True)
+class Restconf:
+    """``[restconf]``: RESTCONF (RFC 8040), off unless ``listen`` names an address as in ``[server]``. It needs
+    ``certificate`` and ``key`` (PEM), or ``insecure = true``, which is for loopback addresses only. Users log in with
+    the passwords of ``[users]``, or, where ``client_ca`` is named, with certificates as ``[[tls.cert-to-name]]`` says.
+    ``console`` and ``metrics`` are served along with it. ``body_size``: bytes of one request; ``connections`` and
+    ``streams`` (of events): how many at once."""
+
+    listen: str = ""
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    client_crl: Path | None = None
+    insecure: bool = False
+    console: bool = True
+    metrics: bool = True
+    body_size: int = 64 * 2**20
+    connections: int = 256
+    streams: int = 64
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     server: Server = field(default_factory=Server)
     limits: Limits = field(default_factory=Limits)
@@ -172,6 +194,7 @@ class Settings:
     platform: Platform = field(default_factory=Platform)
     policy: Policy = field(default_factory=Policy)
     tls: Tls = field(default_factory=Tls)
+    restconf: Restconf = field(default_factory=Restconf)
     call_home: Mapping[str, CallHome] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     startup: Path | None = None  # command line only: the first configuration of an empty state directory

@@ -25,7 +25,7 @@ from cryptomap.transport.ssh import SshListener
 from cryptomap.transport.subsystem import SubsystemFault, SubsystemListener
 from cryptomap.transport.tls import TlsFault, TlsFiles, TlsListener
 
-__all__ = ["Transports", "shown"]
+__all__ = ["Transports", "cert_to_name", "shown"]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Transports:
         self._accounts = accounts
         self._address = parse_listen(settings.server.listen)
         self._tls_files = _tls_files(settings)
-        self._cert_to_name = _cert_to_name(settings)
+        self._cert_to_name = cert_to_name(settings)
         self._tls_address = parse_listen(settings.tls.listen) if self._tls_files and settings.tls.listen else None
         self._managers = {name: _endpoints(name, manager) for name, manager in settings.call_home.items()}
         for name, manager in settings.call_home.items():
@@ -143,7 +143,8 @@ def _tls_files(settings: Settings) -> TlsFiles | None:
     return files
 
 
-def _cert_to_name(settings: Settings) -> list[CertToName]:
+def cert_to_name(settings: Settings) -> list[CertToName]:
+    """Who clients with certificates are. Raises StartFault."""
     entries = []
     for number, entry in enumerate(settings.tls.cert_to_name, 1):
         try:

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from cryptomap.data.build import Plain, build, date_and_time
 from cryptomap.data.view import Provider
-from cryptomap.operations.build import Plain, build, date_and_time
 from cryptomap.operations.server import Server
 from cryptomap.operations.subscription import STREAM
 from cryptomap.operations.with_defaults import BASIC_MODE
@@ -85,12 +85,12 @@ def _library_revision(server: Server) -> str:
 # ===== monitoring =====
 
 
-def providers(server: Server, address: str) -> Mapping[str, Provider]:
+def providers(server: Server, address: Callable[[], str]) -> Mapping[str, Provider]:
     """restconf-state by schema path, empty if its module is not there. ``address`` is what URLs begin with."""
     node = server.schema.root.by_qname.get("ietf-restconf-monitoring:restconf-state")
     if not isinstance(node, InnerNode):
         return {}
-    return {node.path: lambda path: build(node, _state(server, address))}
+    return {node.path: lambda path: build(node, _state(server, address()))}
 
 
 def _state(server: Server, address: str) -> Plain:

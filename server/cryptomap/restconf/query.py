@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Final
 from urllib.parse import unquote
 
+from cryptomap.data.build import seconds_of
 from cryptomap.errors import InvalidValue
-from cryptomap.operations.build import seconds_of
 from cryptomap.operations.with_defaults import BASIC_MODE, MODES
 
 __all__ = ["EDIT", "NONE", "RETRIEVE", "STREAM", "Query"]

@@ -28,13 +28,13 @@ class Site:
     streams: dict[object, Callable[[], None]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, server: Server, body: ParserLimits | None = None) -> Site:
+    def of(cls, server: Server, body: ParserLimits | None = None, most_streams: int = 256) -> Site:
         """Call it before the datastores take commits from sessions; it listens to them from now on."""
         datastores = server.datastores
         last = datastores.history(1)
         tags = Tags(Stamp(last[0].id, last[0].time) if last else Stamp(0, server.start_time))
         datastores.subscribe(tags.hear)
-        return cls(server, tags, body or ParserLimits(size=16 * 2**20))
+        return cls(server, tags, body or ParserLimits(size=64 * 2**20), most_streams)
 
     def stop(self) -> None:
         """End the event streams."""

@@ -26,7 +26,7 @@ from cryptomap.transport.reason import reason
 from cryptomap.transport.service import Service
 from cryptomap.transport.stream import StreamChannel, keep_alive
 
-__all__ = ["TlsFault", "TlsFiles", "TlsListener"]
+__all__ = ["TlsFault", "TlsFiles", "TlsListener", "verified_chain"]
 
 _logger = logging.getLogger(__name__)
 
@@ -48,19 +48,21 @@ class TlsFiles:
 
     certificate: Path
     key: Path
-    client_ca: Path
+    client_ca: Path | None
     client_crl: Path | None = None
 
-    def context(self) -> ssl.SSLContext:
-        """What these files say now. Raises TlsFault."""
+    def context(self, *, required: bool = True) -> ssl.SSLContext:
+        """What these files say now; a client may have no certificate unless it is ``required``. Raises TlsFault."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(_CIPHERS)
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 0
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         self._load_identity(context)
+        if self.client_ca is None:
+            return context
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         _load_trusted(context, self.client_ca)
         if self.client_crl is not None:
             _load_trusted(context, self.client_crl)
@@ -230,7 +232,7 @@ class _Session(StreamChannel):
         service = self._listener.service
         user = "?"
         try:
-            user = self._listener.user_of(_verified_chain(self.transport.get_extra_info("ssl_object")))
+            user = self._listener.user_of(verified_chain(self.transport.get_extra_info("ssl_object")))
             self.refusal = service.gate.enter_session(user, self._address)
         except (PermissionError, ValueError) as error:  # ValueError: its certificate cannot be read
             self.refusal = str(error)
@@ -256,7 +258,7 @@ class _Session(StreamChannel):
             self._listener.service.gate.leave_session(self.peer.user, self._address)
 
 
-def _verified_chain(tls: Any) -> list[x509.Certificate]:
+def verified_chain(tls: Any) -> list[x509.Certificate]:
     """The client's certificate, what stands between, and the CA trusted by us."""
     if sys.version_info >= (3, 13):
         chain = tls.get_verified_chain()

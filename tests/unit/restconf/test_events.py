@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,11 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cryptomap.operations import build, date_and_time
+from cryptomap.data.build import build, date_and_time
 from cryptomap.operations.replay_log import ReplayLog
 from support.lab import Lab, door_schema, open_lab
 from support.timers import ManualTimers
-from support.web import Events, Web
+from support.web import PATIENCE, Events, Web
 
 STREAM = "/streams/NETCONF"
 STORM = "{urn:doors}storm"
@@ -72,6 +73,9 @@ async def test_the_past_until_a_time(alice: Web, lab: Lab) -> None:
     target = f"{STREAM}/json?filter=/doors:storm&start-time={began}&stop-time={until}"
     events = await listen(alice, target)
     assert ['"wind":1' in await events.next(), '"wind":2' in await events.next()] == [True, True]
+    async with asyncio.timeout(PATIENCE):
+        while not timers.waiting:  # noqa: ASYNC110 (for the end, once the past has been sent)
+            await asyncio.sleep(0)
     timers.advance(61)
     assert await events.next() == ""
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from cryptomap.data.build import build
 from cryptomap.data.tree import Node
 from cryptomap.data.tree import Path as Instance
 from cryptomap.datastore.transaction import Origin
-from cryptomap.operations import build
 from cryptomap.restconf.api import host_meta, providers
 from cryptomap.restconf.messages import XML
 from support.lab import Lab, door_schema, open_lab
@@ -35,7 +35,7 @@ def open_door(path: Instance, given: Node, origin: Origin) -> Node | None:
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     handlers = {"/doors:ring": ring, "/doors:doors/door/open": open_door}
     found = await open_lab(tmp_path / "state", handlers=handlers)
-    found.server.providers.update(providers(found.server, "https://gateway"))
+    found.server.providers.update(providers(found.server, lambda: "https://gateway"))
     yield found
     await found.stop()
 

@@ -1,0 +1,98 @@
+"""Who asks: a client's certificate, or a name and a password (RFC 8040 section 2.5).
+
+Checking a password is slow on purpose, and HTTP sends it with each request. So what was right once is remembered for a
+while, as a keyed digest; wrong passwords are checked anew each time, two at once, and only so many may wait for that.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from cryptography import x509
+
+from cryptomap.transport.accounts import Accounts
+from cryptomap.transport.certificates import CertToName, user_of
+
+__all__ = ["Busy", "Login", "Stranger"]
+
+REMEMBERED: Final = 300.0  # seconds
+MOST_WAITING: Final = 32
+_LONGEST: Final = 1024  # octets of name and password
+
+
+class Stranger(Exception):
+    """Nobody was proven to ask; the text says why, for the log."""
+
+
+class Busy(Exception):
+    """Too many passwords are being checked."""
+
+
+class Login:
+    """Knows the users of all transports. ``clock``: seconds that only go forward."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        cert_to_name: Sequence[CertToName] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._accounts = accounts
+        self._cert_to_name = tuple(cert_to_name)
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._right: dict[str, tuple[bytes, float]] = {}
+        self._waiting = 0
+
+    async def user(self, authorization: str, chain: Sequence[x509.Certificate] = ()) -> str:
+        """The user of a request: by its Authorization header if there is one, else by the verified chain of its
+        connection. Raises Stranger, Busy."""
+        if authorization:
+            return await self._by_password(authorization)
+        if not chain:
+            raise Stranger("neither certificate nor password")
+        user = user_of(self._cert_to_name, chain)
+        if user is None or user not in self._accounts:
+            raise Stranger(f"no user for {chain[0].subject.rfc4514_string()}")
+        return user
+
+    async def _by_password(self, authorization: str) -> str:
+        user, password = _basic(authorization)
+        digest = hmac.digest(self._key, f"{user}\0{password}".encode(), "sha256")
+        known, until = self._right.get(user, (b"", 0.0))
+        if until > self._clock() and hmac.compare_digest(known, digest):
+            return user
+        if not self._accounts.has_passwords:
+            raise Stranger("no user has a password")
+        if self._waiting >= MOST_WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            right = await self._accounts.accepts_password(user, password)
+        finally:
+            self._waiting -= 1
+        if not right:
+            raise Stranger(f"wrong password for {user[:64]!r}")
+        self._right[user] = (digest, self._clock() + REMEMBERED)
+        return user
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    """The name and the password of HTTP Basic (RFC 7617)."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic" or len(encoded) > 2 * _LONGEST:
+        raise Stranger("not HTTP Basic")
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Stranger("HTTP Basic without a name and a password") from None
+    user, colon, password = text.partition(":")
+    if not colon:
+        raise Stranger("HTTP Basic without a password")
+    return user, password

@@ -1,4 +1,4 @@
-"""What users order: insert and point (RFC 8040 sections 4.8.5 and 4.8.6), insert and move of a YANG patch (RFC 8072)."""
+"""What users order: insert and point (RFC 8040 sections 4.8.5 and 4.8.6), insert and move of RFC 8072."""
 
 from __future__ import annotations
 

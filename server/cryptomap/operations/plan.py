@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from cryptomap.data.build import Plain, build
+from cryptomap.data.diff import diff
 from cryptomap.data.tree import Node, Path
 from cryptomap.datastore.datastores import Rehearsal
 from cryptomap.datastore.outlook import Effect, Outlook
@@ -52,19 +53,24 @@ def handlers(server: Server) -> Mapping[str, Handler]:
 
 def _plan(server: Server, given: Node, origin: Origin) -> Plain:
     """On the writer's thread."""
-    commit = given.text("commit")
-    reader = server.access.reader(origin.user)
+    datastores, reader = server.datastores, server.access.reader(origin.user)
+    commit, name = given.text("commit"), given.text("datastore") or "candidate"
+    target = datastores.root_at(int(commit)) if commit is not None else datastores.read(name, origin.session_id)
     try:
         if commit is not None:
-            rehearsal = server.datastores.rehearse_rollback(origin, int(commit))
+            rehearsal = datastores.rehearse_rollback(origin, int(commit))
         else:
-            rehearsal = server.datastores.rehearse(origin, given.text("datastore") or "candidate")
+            rehearsal = datastores.rehearse(origin, name)
     except (RpcError, RpcErrors) as fault:
-        errors = (fault,) if isinstance(fault, RpcError) else fault.errors
-        refusals = findings_of(server, reader, errors)
-        tagged = [{"error-tag": error.tag, **said} for error, said in zip(errors, refusals, strict=True)]
-        return {"accepted": "false", "refusal": tagged}
+        changes = visible(server.schema, reader, diff(datastores.running.root, target))
+        return {"accepted": "false", "refusal": _refusals(server, reader, fault), **difference(changes)}
     return {"accepted": "true", **rehearsed(server, reader, rehearsal)}
+
+
+def _refusals(server: Server, reader: Reader, fault: RpcError | RpcErrors) -> list[Plain]:
+    errors = (fault,) if isinstance(fault, RpcError) else fault.errors
+    said = findings_of(server, reader, errors)
+    return [{"error-tag": error.tag, **finding} for error, finding in zip(errors, said, strict=True)]
 
 
 def rehearsed(server: Server, reader: Reader, rehearsal: Rehearsal) -> Plain:

@@ -8,11 +8,11 @@ from itertools import islice
 
 from cryptomap.data.build import Plain
 from cryptomap.data.diff import Change
+from cryptomap.data.outline import MAX_LINES, NOT_SHOWN, leaf_changes, tree_text
 from cryptomap.data.path import text_of
 from cryptomap.data.tree import AnyValue, EntriesTypes, Node, Path, Value
 from cryptomap.data.view import View, materialize
 from cryptomap.operations.access import Reader
-from cryptomap.operations.tree_diff import MAX_LINES, NOT_SHOWN, leaf_changes, tree_text
 from cryptomap.schema.nodes import InnerNode, Leaf, LeafList, Schema
 
 __all__ = ["diff_text", "difference", "visible"]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cryptomap.client.operations import Commit, Effect, Finding, Plan, Trace
+from lxml import etree
 
-__all__ = ["commit_lines", "plan_lines", "table", "trace_lines"]
+from cryptomap.client.operations import Commit, Difference, Effect, Finding, Plan, Trace
+
+__all__ = ["FORMS", "commit_lines", "difference_text", "plan_lines", "table", "trace_lines"]
+
+FORMS = ("tree", "xml", "staros", "lines")
+"""The ways to tell a difference."""
 
 WORDS = {
     "create": "created",
@@ -22,6 +27,7 @@ SEVERITY = ("teardown", "re-establish", "rekey", "create", "update-in-place", "r
 def plan_lines(plan: Plan) -> Iterator[str]:
     """What the commit changes, what becomes of which tunnel, what is warned of, or why it would be refused."""
     if not plan.accepted:
+        yield from plan.tree.splitlines()
         yield "the commit would be refused, and nothing would change:"
         yield from [f"  {_finding(refusal)}" for refusal in plan.refusals]
         return
@@ -82,6 +88,15 @@ def commit_lines(commits: Sequence[Commit]) -> Iterator[str]:
         for one in commits
     ]
     return table(("id", "time (UTC)", "user", "from", "kind", "changes", "message"), rows)
+
+
+def difference_text(difference: Difference, form: str) -> str:
+    """A difference in one of the :data:`FORMS`."""
+    if form == "xml":
+        change = difference.change
+        return etree.tostring(etree.fromstring(change), pretty_print=True, encoding="unicode") if change else ""
+    text = {"tree": difference.tree, "staros": difference.staros, "lines": difference.lines}[form]
+    return f"{text.rstrip()}\n" if text else ""
 
 
 def trace_lines(trace: Trace) -> Iterator[str]:

@@ -11,7 +11,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-__all__ = ["Refusal", "Tokens", "complete", "conceal", "discreet", "find_by_words", "listed", "quote", "tokenize"]
+__all__ = [
+    "Refusal",
+    "Tokens",
+    "complete",
+    "conceal",
+    "discreet",
+    "find_by_words",
+    "is_short_for",
+    "listed",
+    "quote",
+    "tokenize",
+]
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from lxml import etree
 from cryptomap.data.path import parse_instance_identifier
 from cryptomap.data.xml import read_inner
 from cryptomap.datastore.outlook import Effect, Limit, Outlook
-from support.lab import BASE, Client, Lab, door, door_schema
+from support.lab import BASE, Client, Lab, door, door_schema, tags
 from support.nacm import nacm, rule, set_rules
 
 OpenLab = Callable[..., Awaitable[Lab]]
@@ -88,7 +88,12 @@ async def test_plan_of_a_candidate_that_would_be_refused_says_why(lab: Lab) -> N
     assert values(reply, "rule") == ["own-neighbour"]
     assert values(reply, "path") == [FRONT]
     assert values(reply, "message") == ["A door is not next to itself."]
+    assert values(reply, "tree") == ["+ doors\n+   door front\n+     neighbour front"]
     assert values(reply, "effect") == []
+
+
+async def test_plan_of_a_commit_there_is_not(lab: Lab) -> None:
+    assert tags(await plan(await lab.connect(), "<commit>9</commit>")) == ["invalid-value"]
 
 
 async def test_plan_of_an_earlier_commit_is_that_of_its_rollback(lab: Lab) -> None:

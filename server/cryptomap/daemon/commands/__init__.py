@@ -8,6 +8,7 @@ from cryptomap.daemon.commands.actions import reapply_command, trace_command
 from cryptomap.daemon.commands.commit import cancel_command, commit_command, confirm_command, discard_command
 from cryptomap.daemon.commands.history import history_command, rollback_command
 from cryptomap.daemon.commands.plan import plan_command
+from cryptomap.daemon.commands.shell import cli_command
 from cryptomap.daemon.commands.storage import backup_command, restore_command, rotate_key_command
 from cryptomap.daemon.commands.text import check_command, export_command, import_command, show_command
 
@@ -30,4 +31,5 @@ COMMANDS = (
     backup_command,
     restore_command,
     rotate_key_command,
+    cli_command,
 )

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import click
-from lxml import etree
 
 from cryptomap.client import Client, operations
-from cryptomap.client.operations import Difference
 from cryptomap.daemon.commands.connecting import Connection, connection, end
-from cryptomap.shell.render import commit_lines, plan_lines
+from cryptomap.shell.render import FORMS, commit_lines, difference_text, plan_lines
 
 __all__ = ["history_command", "rollback_command"]
-
-FORMS = ("tree", "xml", "staros", "lines")
 
 
 class CommitId(click.ParamType[int | None]):
@@ -52,19 +48,7 @@ async def _difference(client: Client, form: str, commits: tuple[int | None, ...]
     if first is None or len(others) > 1:
         raise click.UsageError("give the number of one commit, or of two; the second may be 'running'")
     old, new = (first, others[0]) if others else (first - 1, first)
-    return shown(await operations.compare_commits(client, old, new, staros=form == "staros"), form)
-
-
-def shown(difference: Difference, form: str) -> str:
-    """A difference in one of the :data:`FORMS`."""
-    if form == "xml":
-        return _pretty(difference.change)
-    text = {"tree": difference.tree, "staros": difference.staros, "lines": difference.lines}[form]
-    return f"{text.rstrip()}\n" if text else ""
-
-
-def _pretty(xml: str) -> str:
-    return etree.tostring(etree.fromstring(xml), pretty_print=True, encoding="unicode") if xml else ""
+    return difference_text(await operations.compare_commits(client, old, new, staros=form == "staros"), form)
 
 
 @click.command("rollback")

@@ -15,7 +15,9 @@ from cryptomap.data.validation import validate
 from cryptomap.data.xml import read_config, read_inner, write
 from cryptomap.errors import RpcError, RpcErrors
 from cryptomap.schema.nodes import Schema
-from cryptomap.staros import Imported, export_text, import_text
+from cryptomap.shell.load import load_staros, remarks
+from cryptomap.shell.progress import Silent
+from cryptomap.staros import export_text, import_text
 from cryptomap.staros.show import ShowFault, filter_of, show
 
 __all__ = ["check_command", "export_command", "import_command", "show_command"]
@@ -83,23 +85,21 @@ async def _get_config(client: Client, schema: Schema) -> Node:
 def import_command(server: Connection, target: str, partial: bool, file: Path) -> None:
     """Read StarOS configuration text. Nothing is taken if a line is not, unless --partial."""
     schema = load_schema()
-    imported = import_text(schema, _read(file))
-    _tell(file, imported)
+    text = _read(file)
+    if target == "xml":
+        imported = import_text(schema, text)
+    else:
+        loaded = server.run(lambda client: load_staros(client, schema, text, Silent(), partial=partial))
+        imported = loaded.imported
+    for line in remarks(str(file), imported):
+        click.echo(line, err=True)
     if imported.rejects and not partial:
         end(1, ["nothing was imported; mend these lines, or use --partial"])
-    config = _config(schema, imported.root)
-    if target == "xml":
-        click.echo(etree.tostring(etree.fromstring(config), pretty_print=True, encoding="unicode"), nl=False)
+    if target == "candidate":
+        click.echo("the candidate holds the configuration: see it with plan, then commit it")
         return
-    server.run(lambda client: client.edit_config(config))
-    click.echo("the candidate holds the configuration; look at it, validate it and commit it")
-
-
-def _tell(file: Path, imported: Imported) -> None:
-    for note in imported.notes:
-        click.echo(f"{file}:{note.line_number}: {note.text}", err=True)
-    for reject in imported.rejects:
-        click.echo(f"{file}:{reject.line_number}: not taken: {reject.line.strip()}: {reject.reason}", err=True)
+    config = etree.fromstring(_config(schema, imported.root))
+    click.echo(etree.tostring(config, pretty_print=True, encoding="unicode"), nl=False)
 
 
 @click.command("check")

@@ -11,7 +11,7 @@ from cryptomap.staros.paths import entries_at, node_at, text_at
 from cryptomap.staros.show.crypto_map import show_crypto_map
 from cryptomap.staros.show.qos import show_l2_table, show_qos_mapping
 from cryptomap.staros.show.security_associations import show_ike_sas, show_ipsec_sas
-from cryptomap.staros.text import Refusal, Tokens, find_by_words
+from cryptomap.staros.text import Refusal, Tokens, find_by_words, is_short_for
 from cryptomap.staros.writer import export_text
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "show_ipsec_sas",
     "show_l2_table",
     "show_qos_mapping",
+    "show_words",
     "what_it_reads",
 ]
 
@@ -52,6 +53,20 @@ def filter_of(schema: Schema, words: Sequence[str]) -> str:
     """The same as a subtree filter of a get. Raises ShowFault."""
     names = [name.partition(":") for name in what_it_reads(words)]
     return "".join([f'<{local} xmlns="{schema.namespace_of_module[module]}"/>' for module, _, local in names])
+
+
+def show_words(words: Sequence[str]) -> tuple[str, ...]:
+    """What can follow the first words of a show command, for completion; nothing if they are wrong."""
+    known = [tuple(command.words.split()) for command in _SHOWS]
+    fitting = [parts for parts in known if len(parts) > len(words) and all(map(is_short_for, words, parts))]
+    if fitting:
+        return tuple(dict.fromkeys([parts[len(words)] for parts in fitting]))
+    whole = [command for command in _SHOWS if len(command.words.split()) == len(words)]
+    return ("tag",) if any(command.name == "optional" and _fits(command, words) for command in whole) else ()
+
+
+def _fits(command: _Show, words: Sequence[str]) -> bool:
+    return all(map(is_short_for, words, command.words.split()))
 
 
 def show_configuration(schema: Schema, root: Node) -> str:

@@ -1,4 +1,5 @@
-"""Changes as a tree for people: unchanged nodes lead to changed ones, ``-`` and ``+`` say what goes and what comes.
+"""Trees for people: a line for each node, indented. In changes, unchanged nodes lead to changed ones, and ``-`` and
+``+`` say what goes and what comes.
 
 ::
 
@@ -19,7 +20,7 @@ from cryptomap.data.diff import Change
 from cryptomap.data.tree import AnyValue, EntriesTypes, Key, Node, Path, Value, key_text
 from cryptomap.schema.nodes import DataNode, Leaf, LeafList
 
-__all__ = ["MAX_LINES", "NOT_SHOWN", "leaf_changes", "tree_text"]
+__all__ = ["MAX_LINES", "NOT_SHOWN", "leaf_changes", "node_lines", "tree_text"]
 
 MAX_LINES: Final = 10_000
 NOT_SHOWN: Final = "(not shown)"
@@ -31,6 +32,13 @@ def tree_text(changes: Iterable[Change]) -> str:
     if len(lines) > MAX_LINES:
         lines[MAX_LINES:] = ["..."]
     return "\n".join(lines)
+
+
+def node_lines(node: Node) -> Iterator[str]:
+    """What is inside a node; values of secrets are not shown."""
+    for child, value in zip(node.schema.children, node.slots, strict=True):
+        if value is not None and not (isinstance(child, Leaf) and child.is_key):
+            yield from [line[2:] for line in _value(" ", 0, child, None, value)]
 
 
 def leaf_changes(change: Change) -> tuple[Value | None, Value | None] | None:

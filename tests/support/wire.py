@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 from lxml import etree
@@ -176,10 +177,9 @@ class Wire:
         return await self.rpc(f"<edit-config><target><candidate/></target>{more}{inner}</edit-config>")
 
 
-@asynccontextmanager
-async def open_wire(daemon: Daemon, user: str | None = None, key: Path | None = None) -> AsyncIterator[Wire]:
-    """A channel before its hello."""
-    async with asyncssh.connect(
+def connection(daemon: Daemon, user: str | None = None, key: Path | None = None) -> AbstractAsyncContextManager[Any]:
+    """Log in."""
+    login: AbstractAsyncContextManager[Any] = asyncssh.connect(
         daemon.host,
         daemon.port,
         username=user or daemon.user,
@@ -187,9 +187,21 @@ async def open_wire(daemon: Daemon, user: str | None = None, key: Path | None = 
         known_hosts=None,
         config=None,
         agent_path=None,
-    ) as connection:
-        writer, reader, _ = await connection.open_session(subsystem="netconf", encoding=None)
-        yield Wire(reader, writer)
+    )
+    return login
+
+
+async def channel(over: asyncssh.SSHClientConnection) -> Wire:
+    """A channel before its hello; a connection may have many."""
+    writer, reader, _ = await over.open_session(subsystem="netconf", encoding=None)
+    return Wire(reader, writer)
+
+
+@asynccontextmanager
+async def open_wire(daemon: Daemon, user: str | None = None, key: Path | None = None) -> AsyncIterator[Wire]:
+    """A channel before its hello, on a connection of its own."""
+    async with connection(daemon, user, key) as over:
+        yield await channel(over)
 
 
 @asynccontextmanager

@@ -15,14 +15,13 @@ import pytest
 from lxml import etree
 
 from support.foreign import CANNOT, CLIENTS
+from support.foreign.libraries import SCRAPLI_LEAKS
 from support.foreign.story import STEPS, TOLD, Role, Step
 from support.server import ROOT, SAMPLES, Daemon, make_key
 from support.state import NS, texts
 from support.wire import session
 
-pytestmark = pytest.mark.filterwarnings(  # scrapli drops its terminal without closing it
-    "ignore:Exception ignored in. <_io.FileIO:pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = SCRAPLI_LEAKS
 CELLS = [(client, step) for client in CLIENTS for step in STEPS if step not in CANNOT.get(client, {})]
 NOTIFICATION = NS["ncn"]
 

@@ -58,6 +58,7 @@ VARYING = (
     (r'(?<=-spi xmlns="urn:cryptomap:yang:cryptomap-trace">)\d+(?=</)', "SPI"),
     (r"(?<=-spi=')\d+(?=')", "SPI"),
     (r"(?<=by session )\d+\b", "SESSION"),
+    (r"(?<=>session )\d+(?= has locked)", "SESSION"),
     (r"(?<=SPI )\d+\b", "SPI"),
     (r"\$cm1\$[A-Za-z0-9+/=]+", "SEALED"),
     (r"(?<=content-id>)[0-9a-f]{32}(?=<)", "HASH"),

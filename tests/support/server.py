@@ -167,8 +167,8 @@ class Daemon:
         if self.process is not None:
             self.stop()
 
-    def connect(self, user: str | None = None, key: Path | None = None) -> manager.Manager:
-        """A session of ncclient."""
+    def connect(self, user: str | None = None, key: Path | None = None, **options: object) -> manager.Manager:
+        """A session of ncclient; further ``options`` are ncclient's."""
         return manager.connect(
             host=self.host,
             port=self.port,
@@ -178,6 +178,7 @@ class Daemon:
             allow_agent=False,
             look_for_keys=False,
             timeout=PATIENCE,
+            **options,
         )
 
     def _end(self, number: signal.Signals) -> int:

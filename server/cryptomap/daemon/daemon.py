@@ -201,6 +201,7 @@ def _datastores(
         participants=[gateway.participant],
         checks=[gateway.check, check_rules(schema)],
         startup_enabled=settings.server.startup_datastore,
+        writable_running=settings.server.writable_running,
     )
 
 

@@ -21,5 +21,9 @@ def _features(settings: Settings) -> dict[str, tuple[str, ...]]:
     """The features of ietf-netconf that are on: they announce what this server has been told to offer."""
     always = ("candidate", "confirmed-commit", "rollback-on-error", "validate", "xpath")
     server = settings.server
-    options = {"startup": server.startup_datastore, "url": server.url_dir is not None}
+    options = {
+        "startup": server.startup_datastore,
+        "url": server.url_dir is not None,
+        "writable-running": server.writable_running,
+    }
     return {"ietf-netconf": (*always, *[name for name, is_on in options.items() if is_on])}

@@ -43,6 +43,7 @@ class SettingsFault(Exception):
 class Server:
     """``[server]``. ``listen`` is ADDR:PORT ([ADDR]:PORT for IPv6); port 0 lets the system choose.
     ``startup_datastore`` turns on the :startup capability: then boot loads startup and not the last running.
+    ``writable_running`` turns on the :writable-running capability: then an edit of running is a commit of its own.
     ``url_dir`` is the directory of the files that clients may name by url; without it there are none. ``host_key`` is
     a private key of OpenSSH's; without it one is made in the state directory. ``subsystem_socket`` is where
     ``cryptomapd subsystem`` finds the server; the members of ``subsystem_group`` may use it besides its owner.
@@ -52,6 +53,7 @@ class Server:
     state_dir: Path = Path("/var/lib/cryptomap")
     yang_dirs: tuple[Path, ...] = ()
     startup_datastore: bool = False
+    writable_running: bool = False
     url_dir: Path | None = None
     host_key: Path | None = None
     subsystem_socket: Path | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import pytest
 from ncclient.operations import RPCError
 from netconf_client.connect import connect_ssh
 from netconf_client.error import RpcError
@@ -15,6 +16,10 @@ from scrapli_netconf.driver import NetconfDriver
 from support.foreign.story import MONITORING, Role, Steps
 from support.server import PATIENCE
 
+SCRAPLI_LEAKS: Final = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <_io.FileIO:pytest.PytestUnraisableExceptionWarning"
+)
+"""For tests that use scrapli, which drops its terminal without closing it."""
 GET_SCHEMA: Final = f'<get-schema xmlns="{MONITORING}"><identifier>cryptomap-acl</identifier></get-schema>'
 
 

@@ -60,7 +60,7 @@ fuzz-validate: setup
 # A server killed 1,000 times, at every step and anywhere, and looked at after each (KILLS=n, SEED=n).
 crash: setup
 	CRYPTOMAP_CRASH_KILLS=$(or $(KILLS),1000) CRYPTOMAP_CRASH_SEED=$(or $(SEED),2026) \
-		$(BIN)/python -m pytest -q -s -p no:cacheprovider tests/crash/test_every_step.py
+		$(BIN)/python -m pytest -q -s -p no:cacheprovider $(PYTEST_ARGS) tests/crash/test_every_step.py
 
 # A wheel and a Debian package in dist/ (the latter needs debhelper, dpkg-dev and fakeroot).
 dist: setup

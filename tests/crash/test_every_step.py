@@ -107,6 +107,7 @@ class Site:
     possible: list[Kept] = field(default_factory=lambda: [Kept(NOTHING)])
     attempted: list[Moment] = field(default_factory=lambda: [NOTHING])
     was: There | None = None
+    died: list[tuple[Kill, str]] = field(default_factory=list)
 
     @property
     def fail_file(self) -> Path:
@@ -147,7 +148,7 @@ class Site:
         found = [
             kept for kept in expected if (kept.running.running, (kept.startup or NOTHING).running) == (running, startup)
         ]
-        assert found, (running, startup, expected)
+        assert found, (self.died[-3:], running, startup, expected)
         self.kept = found[0]
         there = assert_world_is(self.daemon, self.world, self.kept.running)
         if self.was is not None:
@@ -317,12 +318,14 @@ async def live(site: Site, kill: Kill, chance: random.Random) -> str:
     """One life that ends by that kill, which may be before it is ready. Where it ended."""
     site.launch(kill)
     where = str(kill.step or BETWEEN)
-    if site.daemon.comes_up() and not await Tour(site, kill, chance).run():
-        assert kill.count > 1, f"no part of a tour reaches the step {kill.step!r}"
-        where = "idle"
-        site.daemon.process.send_signal(signal.SIGKILL)  # type: ignore[union-attr]
+    if site.daemon.comes_up():
+        if not await Tour(site, kill, chance).run():
+            assert kill.count > 1, f"no part of a tour reaches the step {kill.step!r}"
+            where = "idle"
+            site.daemon.process.send_signal(signal.SIGKILL)  # type: ignore[union-attr]
+        site.decide(kill)
     assert site.daemon.wait() == -signal.SIGKILL
-    site.decide(kill)
+    site.died.append((kill, where))
     return where
 
 

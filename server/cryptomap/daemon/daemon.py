@@ -22,7 +22,9 @@ import asyncssh
 from lxml import etree
 
 from cryptomap import netconf
+from cryptomap.audit import AuditFault, AuditLimits, AuditLog, Deed
 from cryptomap.daemon import call_home
+from cryptomap.daemon.audited import record_start
 from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.inputs import accounts_of, startup_document
 from cryptomap.daemon.schema import load_schema
@@ -78,13 +80,14 @@ def run(settings: Settings) -> None:
     startup = startup_document(settings.startup)
     try:
         asyncio.run(_serve(settings, transports, web, startup))
-    except (SchemaFault, StateFault, HostKeyFault) as fault:
+    except (SchemaFault, StateFault, HostKeyFault, AuditFault) as fault:
         raise StartFault(str(fault)) from fault
 
 
 async def _serve(settings: Settings, transports: Transports, web: Web | None, startup: etree._Element | None) -> None:
     stop = _stop_signal()
     state = StateDirectory(settings.server.state_dir)
+    audit = AuditLog(state.audit, AuditLimits(settings.audit.max_size, settings.audit.keep))
     vault = Vault.open(state.key_file, create=state.is_new)
     host_keys = _host_keys(settings, state)
     schema = load_schema(settings, state)
@@ -100,11 +103,13 @@ async def _serve(settings: Settings, transports: Transports, web: Web | None, st
         await writer.run(_first_configuration, datastores, startup, settings.startup)
         await writer.run(gateway.examine, datastores.running)
         gc.freeze()
-        await _hold(settings, transports, web, host_keys, datastores, writer, vault, gateway, stop)
+        record_start(audit, datastores)
+        await _hold(settings, transports, web, host_keys, datastores, writer, vault, gateway, audit, stop)
     finally:
         gateway.stop()
         writer.stop()
         backend.close()
+        audit.close()
     log.info("stopped")
 
 
@@ -117,6 +122,7 @@ async def _hold(
     writer: Writer,
     vault: Vault,
     gateway: Gateway,
+    audit: AuditLog,
     stop: asyncio.Event,
 ) -> None:
     """Serve sessions until told to stop."""
@@ -134,6 +140,7 @@ async def _hold(
         staros=StarosText(),
         replay=ReplayLog(settings.server.state_dir / "notifications.sqlite", now=time.time()),
         announced_state=gateway.announced_state,
+        witness=audit.append,
     )
     gateway.state_changed = server.subscriptions.state_changed
     datastores.subscribe(gateway.listener(server.notify))
@@ -142,7 +149,7 @@ async def _hold(
     async def on_peer(peer: Peer) -> None:
         await serve(server, peer)
 
-    host, port = await transports.start(on_peer, host_keys)
+    host, port = await transports.start(on_peer, host_keys, audit.append)
     also = f" restconf {await web.start(server)}" if web else ""
     print(f"cryptomapd ready ssh {shown(host, port)}{also}", flush=True)
     await stop.wait()
@@ -152,6 +159,7 @@ async def _hold(
     await server.stop()
     await transports.stop()
     await writer.run(datastores.close)
+    audit.append(Deed("server", "stop"))
 
 
 def _stop_signal() -> asyncio.Event:

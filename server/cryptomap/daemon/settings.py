@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 __all__ = [
+    "Audit",
     "Backend",
     "CallHome",
     "CertToName",
@@ -110,6 +111,15 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """``[audit]``: the record of who did what. A file is ended at ``max_size`` bytes; the oldest beyond ``keep`` files
+    are removed, 0 keeps all."""
+
+    max_size: int = 8 * 2**20
+    keep: int = 20
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """``[users.NAME]``. ``authorized_keys`` is a file in OpenSSH's format, ``keys`` the same lines inline.
     ``password_hash`` is a scrypt hash (``python -m cryptomap.transport.passwords`` makes one); without one the user has
@@ -195,6 +205,7 @@ class Settings:
     backend: Backend = field(default_factory=Backend)
     platform: Platform = field(default_factory=Platform)
     policy: Policy = field(default_factory=Policy)
+    audit: Audit = field(default_factory=Audit)
     tls: Tls = field(default_factory=Tls)
     restconf: Restconf = field(default_factory=Restconf)
     call_home: Mapping[str, CallHome] = field(default_factory=dict)

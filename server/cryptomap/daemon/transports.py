@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import asyncssh
 
+from cryptomap.audit import Witness
 from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.settings import CallHome as CallHomeSettings
 from cryptomap.daemon.settings import Settings, SettingsFault, parse_listen
@@ -48,9 +49,9 @@ class Transports:
         self._listeners: list[Listener] = []
         self._call_homes: list[CallHome] = []
 
-    async def start(self, on_peer: OnPeer, host_keys: Sequence[asyncssh.SSHKey]) -> tuple[str, int]:
+    async def start(self, on_peer: OnPeer, host_keys: Sequence[asyncssh.SSHKey], witness: Witness) -> tuple[str, int]:
         """Open all ways in; the address and port of SSH. Raises StartFault."""
-        self._service = Service(on_peer, _limits(self._settings))
+        self._service = Service(on_peer, _limits(self._settings), witness)
         profile = PROFILES[self._settings.server.ssh_profile]
         ssh = SshListener(self._service, accounts=self._accounts, host_keys=host_keys, profile=profile)
         self._listeners.append(ssh)

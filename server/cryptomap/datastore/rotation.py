@@ -50,11 +50,12 @@ class RotationStep(StrEnum):
 class Rotated:
     """``secrets`` were sealed anew in ``commits`` commits. ``left`` could not be opened, because the modules that
     defined them are gone; if there are any, the old keys stay in the key file. ``before`` and ``after``: the digest of
-    the last commit."""
+    commit ``head``, the last."""
 
     secrets: int
     commits: int
     left: int
+    head: int
     before: str
     after: str
 
@@ -68,9 +69,9 @@ def rotate(state: StateDirectory, schema: Schema, step: Observer = silent) -> Ro
     root = _current(state, schema, checkpoints, keys.vault())
     keys.write(state.key_file)
     step(RotationStep.KEY_ADDED)
-    rotated, head = _reseal_journal(state, resealer, step)
+    rotated = _reseal_journal(state, resealer, step)
     step(RotationStep.COMMITTED)
-    if head:
+    if (head := rotated.head) > 0:
         new = read_config(schema, resealer.element(root), keys.vault())
         checkpoints.write(schema, new, Header(head, rotated.after, schema.content_id))
         checkpoints.remove_all_but(head)
@@ -95,7 +96,7 @@ def _current(state: StateDirectory, schema: Schema, checkpoints: Checkpoints, va
     return config
 
 
-def _reseal_journal(state: StateDirectory, resealer: _Resealer, step: Observer) -> tuple[Rotated, int]:
+def _reseal_journal(state: StateDirectory, resealer: _Resealer, step: Observer) -> Rotated:
     """In one transaction: every document and the chain over them, the startup datastore, and the proof of the key."""
     before, previous, head, commits = ORIGIN_DIGEST, ORIGIN_DIGEST, 0, 0
     with contextlib.closing(connect(state.journal)) as db, _transaction(db):
@@ -110,7 +111,7 @@ def _reseal_journal(state: StateDirectory, resealer: _Resealer, step: Observer) 
             db.execute("UPDATE startup SET document = ?", (resealer.document(startup),))
         db.execute("INSERT OR REPLACE INTO key VALUES (1, ?)", (resealer.vault.seal(KEY_PATH, KEY_PATH),))
         step(RotationStep.RESEALED)
-    return Rotated(resealer.done, commits, resealer.left, before, previous), head
+    return Rotated(resealer.done, commits, resealer.left, head, before, previous)
 
 
 @contextlib.contextmanager

@@ -43,6 +43,11 @@ class StateDirectory:
         return self.path / "checkpoints"
 
     @property
+    def audit(self) -> Path:
+        """The directory of the record of who did what."""
+        return self.path / "audit"
+
+    @property
     def key_file(self) -> Path:
         return self.path / "secrets.key"
 

@@ -30,6 +30,7 @@ from cryptomap.netconf.events import (
 )
 from cryptomap.netconf.session import Connection, LocalProtocolError, RemoteProtocolError
 from cryptomap.netconf.states import Role
+from cryptomap.operations.audited import session_refused
 from cryptomap.operations.backlog import Backlog
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.dispatch import perform
@@ -54,6 +55,7 @@ async def serve(server: Server, peer: Peer) -> None:
         conversation = Conversation(server, peer)
     except ResourceDenied as refusal:
         log.warning("session of %s from %s refused: %s", peer.user, peer.address or "?", refusal.message)
+        server.witness(session_refused(peer.user, peer.address, refusal.message))
         await peer.close(refusal.message)
         return
     await conversation.run()

@@ -11,6 +11,7 @@ from lxml import etree
 from cryptomap.errors import OperationFailed, OperationNotSupported, RpcError, RpcErrors
 from cryptomap.netconf.messages import BASE
 from cryptomap.operations import actions
+from cryptomap.operations.audited import UNRECORDED, deed_of
 from cryptomap.operations.call import Call, Operation, Reply
 from cryptomap.operations.parameters import local_name
 from cryptomap.operations.redact import redacted
@@ -22,8 +23,20 @@ log = logging.getLogger(__name__)
 
 
 async def perform(call: Call) -> Reply:
-    """Perform an operation. Raises RpcErrors and nothing else: any other exception is a bug, it is logged, and the
-    client learns no more than that (its text might tell what the client must not see)."""
+    """Perform an operation and have it recorded. Raises RpcErrors and nothing else."""
+    try:
+        reply = await _performed(call)
+    except RpcErrors as faults:
+        call.server.witness(deed_of(call, faults))
+        raise
+    if local_name(call.element) not in UNRECORDED:
+        call.server.witness(deed_of(call))
+    return reply
+
+
+async def _performed(call: Call) -> Reply:
+    """Any exception but RpcErrors is a bug: it is logged, and the client learns no more than that (its text might tell
+    what the client must not see)."""
     try:
         _qualify(call.element)
         call.server.access.execute(call.session.user, call.element.tag)

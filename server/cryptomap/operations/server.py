@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cryptomap import netconf
+from cryptomap.audit import Witness, unseen
 from cryptomap.data import tree
 from cryptomap.data.tree import Node
 from cryptomap.data.view import Provider, View
 from cryptomap.data.xml import Sealer
 from cryptomap.datastore.datastores import Datastores
+from cryptomap.datastore.events import Event
 from cryptomap.datastore.outlook import Outlook
 from cryptomap.datastore.writer import Writer
 from cryptomap.netconf.capabilities import PRIVATE_CANDIDATE, Capability
-from cryptomap.operations import compare, events, history, library, monitoring, nacm, plan, show, streams
+from cryptomap.operations import audited, compare, events, history, library, monitoring, nacm, plan, show, streams
 from cryptomap.operations.access import EVERYTHING, Access, Hide, Reader
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.capabilities import announced
@@ -91,6 +93,7 @@ class Server:
         limits: Limits | None = None,
         replay: ReplayLog | None = None,
         announced_state: Collection[str] = (),
+        witness: Witness = unseen,
         timers: Timers | None = None,
         url_directory: Path | None = None,
         outlook: Outlooks = unknown,
@@ -105,6 +108,7 @@ class Server:
         self.access: Access = access or nacm.Nacm(self.schema, lambda: datastores.running.root, recovery, groups)
         datastores.permit = self.access.write
         self.sessions = Sessions(self.limits.sessions)
+        self.witness = witness
         self.start_time = time.time()
         self.files = Files(url_directory, self.limits.messages.message)
         self.capabilities = announced(
@@ -132,6 +136,7 @@ class Server:
         }
         self.notifier = Notifier(self.schema, self.timers, replay)
         datastores.subscribe(events.Announcer(self.schema, self.notifier))
+        datastores.subscribe(self._record)
         self.subscriptions = Subscriptions(self)
         self.announced_state = frozenset(announced_state)
 
@@ -159,6 +164,10 @@ class Server:
         providers = reader.providers({**self.providers, **more} if more else self.providers)
         return kind(root, providers, schema=self.schema, defaults=defaults, deadline=deadline, hide=hide)
 
+    def _record(self, event: Event) -> None:
+        for deed in audited.deeds_of(event):
+            self.witness(deed)
+
     # ---- sessions ----------------------------------------------------------------------------------------------
 
     def establish(self, session: Session, capabilities: Iterable[str]) -> None:
@@ -168,6 +177,7 @@ class Server:
         session.is_established = True
         self.sessions.statistics.in_sessions += 1
         log.info("%s began over %s", session, session.transport)
+        self.witness(audited.session_begun(session))
         events.session_start(self.schema, self.notifier, session)
 
     async def close_session(self, session: Session, ended: Ended) -> None:
@@ -183,6 +193,7 @@ class Server:
         if session.is_established and ended.reason in (Reason.DROPPED, Reason.TIMEOUT, Reason.OTHER):
             self.sessions.statistics.dropped_sessions += 1
         log.info("%s ended: %s", session, ended.text or ended.reason)
+        self.witness(audited.session_ended(session, ended))
         events.session_end(self.schema, self.notifier, session, ended)
 
     async def stop(self) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from cryptomap.audit import Deed, Outcome, Witness, unseen
 from cryptomap.transport.gate import Gate, Limits
 from cryptomap.transport.peer import Peer, PeerLost
 
@@ -31,13 +32,22 @@ class Listener(Protocol):
 
 class Service:
     """Calls ``on_peer`` once for each session, whatever it came over; when that returns or fails, the session is
-    closed. ``gate`` counts the sessions of all transports together."""
+    closed. ``gate`` counts the sessions of all transports together; ``witness`` is told of each login."""
 
-    def __init__(self, on_peer: OnPeer, limits: Limits | None = None) -> None:
+    def __init__(self, on_peer: OnPeer, limits: Limits | None = None, witness: Witness = unseen) -> None:
+        self.witness = witness
         self.limits = limits or Limits()
         self.gate = Gate(self.limits)
         self._on_peer = on_peer
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def logged_in(self, transport: str, user: str, address: str) -> None:
+        """Have a login recorded."""
+        self.witness(Deed("login", transport, Outcome.OK, user, address))
+
+    def turned_away(self, transport: str, user: str, address: str, reason: str) -> None:
+        """Have a refused one recorded."""
+        self.witness(Deed("login", transport, Outcome.DENIED, user, address, detail=reason))
 
     def serve(self, peer: Peer) -> asyncio.Task[None]:
         """Run ``on_peer`` in a task of its own, which is done when the peer is closed."""

@@ -124,6 +124,7 @@ class _Connection(asyncssh.SSHServer):
         self._is_called = is_called
         self._counted = False
         self._refusals = 0
+        self._is_logged_in = False
         self._sessions: set[_Session] = set()
         self._idle: asyncio.TimerHandle | None = None
         self.user = ""
@@ -148,6 +149,8 @@ class _Connection(asyncssh.SSHServer):
         if self._counted and self._refusals:
             self._service.gate.login_failed(self.address)
         self._leave_gate()
+        if self._refusals and not self._is_logged_in:
+            self._service.turned_away(_TRANSPORT, self.user, self.address, f"{self._refusals} credentials refused")
         for session in tuple(self._sessions):  # those whose channel never came to be
             self.session_ended(session)
         self._stop_idling()
@@ -163,6 +166,8 @@ class _Connection(asyncssh.SSHServer):
     def auth_completed(self) -> None:
         _logger.info("%s: %s logged in", self.address, self.user)
         self._service.gate.login_succeeded(self.address)
+        self._is_logged_in = True
+        self._service.logged_in(_TRANSPORT, self.user, self.address)
         self._leave_gate()
         self._start_idling()
 

@@ -142,10 +142,12 @@ class _Session(StreamChannel):
         )
         if self._refusal is None:
             _logger.info("%s logged in by the subsystem (process %d)", user, pid)
+            service.logged_in(_TRANSPORT, user, "")
             self.write(_OK)
             service.serve(self.peer)
         else:
             _logger.warning("%s: subsystem (process %d) refused: %s", user, pid, self._refusal)
+            service.turned_away(_TRANSPORT, user, "", self._refusal)
             self.write(f"{_REFUSED}{self._refusal}\n".encode())
             self.close()
 

@@ -195,6 +195,7 @@ class TlsListener:
             _logger.warning("%s: no session over TLS: %s", address, error)
             if isinstance(error, ssl.SSLError):
                 gate.login_failed(address)
+            self.service.turned_away(_TRANSPORT, "", address, str(error))
         finally:
             gate.leave_connection(address)
 
@@ -246,9 +247,11 @@ class _Session(StreamChannel):
         )
         if self.refusal is None:
             _logger.info("%s: %s logged in over TLS", self._address, user)
+            service.logged_in(_TRANSPORT, user, self._address)
             service.serve(self.peer)
         else:
             _logger.warning("%s: refused: %s", self._address, self.refusal)
+            service.turned_away(_TRANSPORT, user, self._address, self.refusal)
             self.peer.abort(self.refusal)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -5,6 +5,7 @@ error and ends with exit code 1; what cannot even be asked (no connection, a fil
 """
 
 from cryptomap.daemon.commands.actions import reapply_command, trace_command
+from cryptomap.daemon.commands.audit import audit_command
 from cryptomap.daemon.commands.commit import cancel_command, commit_command, confirm_command, discard_command
 from cryptomap.daemon.commands.history import history_command, rollback_command
 from cryptomap.daemon.commands.plan import plan_command
@@ -32,4 +33,5 @@ COMMANDS = (
     restore_command,
     rotate_key_command,
     cli_command,
+    audit_command,
 )

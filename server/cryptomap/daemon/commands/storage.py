@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -11,7 +12,9 @@ from typing import Any
 
 import click
 
+from cryptomap.audit import AuditFault, Deed
 from cryptomap.daemon import settings as files
+from cryptomap.daemon.audited import maintenance
 from cryptomap.daemon.commands.connecting import end
 from cryptomap.daemon.schema import load_schema
 from cryptomap.daemon.settings import Settings, SettingsFault
@@ -44,7 +47,7 @@ def stored(command: Callable[..., None]) -> Callable[..., None]:
 def _faults() -> Iterator[None]:
     try:
         yield
-    except (SettingsFault, StateFault, SchemaFault) as fault:
+    except (SettingsFault, StateFault, SchemaFault, AuditFault) as fault:
         end(2, [str(fault)])
     except OSError as fault:
         end(2, [f"{fault.filename or 'state directory'}: {fault.strerror}"])
@@ -71,7 +74,10 @@ def backup_command(settings: Settings, with_keys: bool, file: Path) -> None:
 def restore_command(settings: Settings, key_file: Path | None, file: Path) -> None:
     """Put a backup in the place of what is stored. The server must not run; it starts with the backup next time."""
     state = StateDirectory(settings.server.state_dir)
-    manifest, aside = restore(file, state, key_file)
+    with maintenance(state, "restore") as deeds:
+        manifest, aside = restore(file, state, key_file)
+        detail = f"{file}, of {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(manifest.time))}"
+        deeds.append(Deed("maintenance", "restore", detail=detail, commit=manifest.head, digest=manifest.digest))
     click.echo(f"{state.path}: the configuration after commit {manifest.head} is restored")
     click.echo(f"what was there before is in {aside}")
     state.close()
@@ -84,7 +90,10 @@ def rotate_key_command(settings: Settings) -> None:
     state = StateDirectory(settings.server.state_dir)
     if state.is_new:
         raise StateFault(f"state directory {state.path}: there is no journal")
-    rotated = rotate(state, load_schema(settings, state))
+    with maintenance(state, "rotate-key") as deeds:
+        rotated = rotate(state, load_schema(settings, state))
+        detail = f"the chain of the journal ended with {rotated.before} before"
+        deeds.append(Deed("maintenance", "rotate-key", detail=detail, commit=rotated.head, digest=rotated.after))
     click.echo(f"{rotated.secrets} sealed values in {rotated.commits} commits are sealed with the new master key")
     if rotated.left:
         click.echo(f"{rotated.left} belong to modules that are gone: the old key stays in {state.key_file}", err=True)

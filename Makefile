@@ -7,7 +7,7 @@ STAMP := $(VENV)/.setup-done
 STATE ?= .state
 LISTEN ?= 127.0.0.1:8300
 
-.PHONY: dist test-packages setup demo demo-strongswan serve test check bench docs fuzz fuzz-validate crash clean
+.PHONY: dist test-packages setup demo demo-strongswan serve serve-empty test check bench docs fuzz fuzz-validate crash clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,10 @@ demo-strongswan: setup
 # A server that stays, with the simulator and the seed's configuration; your own SSH key is the recovery user "admin".
 serve: setup
 	@$(BIN)/python samples/serve.py --listen $(LISTEN) --state-dir $(STATE)
+
+# The same with nothing configured yet, for the tours of the README.
+serve-empty: setup
+	@$(BIN)/python samples/serve.py --empty --listen $(LISTEN) --state-dir $(STATE)
 
 test: setup
 	$(BIN)/python -m pytest -q -n 2

@@ -7,11 +7,13 @@ import io
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -292,11 +294,17 @@ class Staying:
 
 @pytest.fixture(scope="module")
 def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staying]:
-    state = tmp_path_factory.mktemp("state")
+    with serving(tmp_path_factory.mktemp("state")) as server:
+        yield server
+
+
+@contextmanager
+def serving(state: Path, *more: str) -> Iterator[Staying]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, str(SAMPLES / "serve.py"), "--listen", f"127.0.0.1:{port}", "--state-dir", str(state)]
+    command += more
     with (
         (state / "log").open("w") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
@@ -318,7 +326,7 @@ def test_serve(staying: Staying) -> None:
     assert last == "Ctrl-C stops it; what was committed is there again at the next start.\n"
     assert ready == f"cryptomapd ready ssh 127.0.0.1:{staying.port}\n"
     assert (staying.state / "admin-key").stat().st_mode & 0o777 == 0o600
-    told = [typed(hint) for hint in hints]
+    told = [shell(hint) if hint.lstrip().startswith(". ") else typed(hint) for hint in hints]
     assert all(told)
     assert "candidate:1.0" in told[0]
     assert f"{INTERFACE}  foo0" in told[1]
@@ -334,6 +342,38 @@ def test_the_five_minutes_of_the_readme(staying: Staying) -> None:
     for command in commands[1:]:
         here = command.replace("8300", str(staying.port)).replace(".state/", f"{staying.state}/")
         assert typed(here + " --timeout 0.2" * ("watch_notifications" in command)) != ""
+
+
+TOURS = {
+    "StarOS": ("Map status: Complete", "interface using this crypto-map: saegw-l1l-loopback-ipv4", "Dscp: 0x28"),
+    "NETCONF": ("<status>up</status>", "<applied-dscp>40</applied-dscp>", "<name>foo1</name>"),
+}
+
+
+@pytest.mark.parametrize("knows", TOURS)
+def test_five_commands_get_the_sample_running(knows: str, tmp_path: Path, schema_cache: Path) -> None:
+    """The commands of the README as they stand, but for the directory of the server."""
+    tour = (ROOT / "README.md").read_text().partition(f"You know {knows}:\n")[2]
+    block = re.search(r"^```\n(.*?)^```$", tour, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    first, *others = block[1].strip().splitlines()
+    assert first.startswith("make serve-empty")
+    assert len(others) == 4
+    if any(schema_cache.iterdir()):
+        shutil.copytree(schema_cache, tmp_path / "empty" / "schema")
+    with serving(tmp_path, "--empty"):
+        script = "\n".join(["set -e", *others]).replace(".state/", f"{tmp_path}/")
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    for part in TOURS[knows]:
+        assert part in done.stdout
+
+
+def shell(line: str) -> str:
+    """The same for a line that only a shell understands."""
+    done = subprocess.run(["bash", "-ec", line], capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT)
+    assert done.returncode == 0, (line, done.stdout, done.stderr)
+    return done.stdout
 
 
 def typed(line: str) -> str:

@@ -97,6 +97,50 @@ def test_import_takes_nothing_when_a_line_is_not_taken(server: Daemon, tmp_path:
     assert f"{text}:2: not taken: teleport everything:" in done.stderr
 
 
+def test_import_takes_what_it_can_only_if_told_so(server: Daemon, tmp_path: Path) -> None:
+    text = tmp_path / "partly.cfg"
+    text.write_text("context new\n  teleport everything\n  ipsec transform-set s\n    dscp 0x0a\n  #exit\n#exit\n")
+    done = run(server, "import", "--partial", "--to", "xml", str(text))
+    assert (done.returncode, done.stderr) == (0, f"{text}:2: not taken: teleport everything: {UNKNOWN}\n")
+    assert "<dscp>10</dscp>" in done.stdout
+
+
+UNKNOWN = "'teleport' is not a command of context mode, or not one this server has something for"
+
+
+def test_no_forms_remove_what_the_candidate_has(server: Daemon, tmp_path: Path) -> None:
+    text = tmp_path / "less.cfg"
+    text.write_text("context ipsec-d\n  interface saegw-l1l-loopback-ipv4 loopback\n    no crypto-map foo1\n")
+    done = run(server, "import", "--to", "candidate", str(text))
+    assert done.returncode == 0, done.stderr
+    assert "tunnels: 1 torn down; 1 established SA drops" in run(server, "plan").stdout
+    assert run(server, "discard").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "crypto map",
+        "crypto template",
+        "crypto ikev2-ikesa security-associations",
+        "crypto ikev2-ikesa security-associations summary",
+        "crypto ikev2-ikesa transform-set",
+        "crypto ipsec security-associations tag foo0",
+        "crypto ipsec security-associations summary",
+        "crypto ipsec transform-set",
+        "crypto managers",
+        "crypto statistics ikev2",
+        "qos ip-dscp-iphb-mapping",
+        "qos l2-mapping-table system-default",
+        "configuration",
+    ],
+)
+def test_every_show_command_has_something_to_show(server: Daemon, words: str) -> None:
+    done = run(server, "show", *words.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout or words == "crypto template"
+
+
 def test_check_needs_no_server(tmp_path: Path) -> None:
     check = [sys.executable, "-m", "cryptomap.daemon", "check"]
     good = subprocess.run([*check, str(SAMPLES / "seed.xml")], capture_output=True, text=True, check=False)

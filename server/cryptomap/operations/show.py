@@ -28,7 +28,7 @@ class StarosText(Protocol):
     """Who knows StarOS text. ``words`` are those of a show command without the word show; both methods that take them
     raise ValueError, with a text for the operator, if there is no such command or nothing to show."""
 
-    def filter_of(self, schema: Schema, words: Sequence[str]) -> str:
+    def filter_of(self, words: Sequence[str]) -> str:
         """The subtree filter, as XML, of what the command reads."""
         ...
 
@@ -53,7 +53,7 @@ def handlers(server: Server) -> Mapping[str, Handler]:
         """On a thread of its own: state is asked for."""
         words = (given.text("command") or "").split()
         try:
-            root = _read(server, staros.filter_of(server.schema, words), origin.user)
+            root = _read(server, staros.filter_of(words), origin.user)
             return build(operation.output, {"text": staros.show(server.schema, root, words)})
         except ValueError as fault:
             raise InvalidValue(str(fault), info=[("bad-element", "command")]) from fault

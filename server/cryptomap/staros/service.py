@@ -16,8 +16,8 @@ __all__ = ["StarosText"]
 class StarosText:
     """See ``operations.show.StarosText``."""
 
-    def filter_of(self, schema: Schema, words: Sequence[str]) -> str:
-        return filter_of(schema, words)
+    def filter_of(self, words: Sequence[str]) -> str:
+        return filter_of(words)
 
     def show(self, schema: Schema, root: Node, words: Sequence[str]) -> str:
         return show(schema, root, words)

@@ -18,7 +18,7 @@ CMS = "urn:cryptomap:yang:cryptomap-server"
 class Doorman:
     """Knows one command, ``doors``, and tells what differs as XML."""
 
-    def filter_of(self, schema: Schema, words: Sequence[str]) -> str:
+    def filter_of(self, words: Sequence[str]) -> str:
         if list(words) != ["doors"]:
             raise ValueError("show commands are: doors")
         return '<doors xmlns="urn:doors"/>'

@@ -12,7 +12,8 @@ from cryptomap.errors import RpcErrors
 from cryptomap.schema.nodes import Schema
 from cryptomap.staros import Imported, export_text
 from cryptomap.staros.paths import entries_at, explicit, text_at
-from cryptomap.staros.show import show, show_crypto_map
+from cryptomap.staros.show import show
+from cryptomap.staros.show.crypto_map import show_crypto_map
 
 Import = Callable[..., Imported]
 Reasons = Callable[[str], dict[int, str]]

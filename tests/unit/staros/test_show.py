@@ -6,7 +6,7 @@ is the whole output with its layout.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,9 @@ from cryptomap.datastore.secrets import Vault
 from cryptomap.schema.nodes import Schema
 from cryptomap.staros import Imported, export_text
 from cryptomap.staros.paths import entries_at
-from cryptomap.staros.show import ShowFault, show, show_crypto_map, show_l2_table, show_qos_mapping, what_it_reads
+from cryptomap.staros.show import ShowFault, filter_of, show
+from cryptomap.staros.show.crypto_map import show_crypto_map
+from cryptomap.staros.show.qos import show_l2_table, show_qos_mapping
 from support.yang import product_schema
 
 Import = Callable[..., Imported]
@@ -255,21 +257,87 @@ def test_show_configuration_is_the_canonical_text(schema: Schema, seed: Node) ->
 
 
 READS = [
-    ("crypto map", ("cryptomap-context:contexts",)),
-    ("qos ip-dscp-iphb-mapping", ("cryptomap-qos:qos",)),
-    ("configuration", ("cryptomap-context:contexts", "cryptomap-qos:qos")),
+    ("crypto map", ["context/name", "context/access-list", "context/crypto-map"]),
+    ("crypto map tag foo0", ["context/name", "context/access-list", "context/crypto-map/name=foo0"]),
+    ("cry ipsec sec tag foo0", ["context/name", "context/interface/name", "context/interface/crypto-map/name=foo0"]),
+    ("crypto ipsec transform-set", ["context/name", "context/ipsec-transform-set"]),
+    ("qos ip-dscp-iphb-mapping", [""]),
 ]
 
 
 @pytest.mark.parametrize(("command", "reads"), READS)
-def test_a_command_says_what_it_reads(command: str, reads: tuple[str, ...]) -> None:
-    assert what_it_reads(command.split()) == reads
+def test_a_command_reads_no_more_than_it_shows(command: str, reads: list[str]) -> None:
+    found = etree.fromstring(f"<filter>{filter_of(command.split())}</filter>")[0]
+    assert list(_leafs(found, "")) == reads
+
+
+def _leafs(element: etree._Element, path: str) -> Iterator[str]:
+    for child in element:
+        name = f"{path}/{etree.QName(child).localname}".lstrip("/")
+        yield from _leafs(child, name) if len(child) else [f"{name}={child.text}" if child.text else name]
+    if not len(element):
+        yield path
+
+
+SETS = """context ipsec-d
+ipsec transform-set gold
+encryption aes-256-gcm-128
+dscp 0x2e
+group 14
+ikev2-ikesa transform-set strong
+encryption aes-cbc-256
+crypto template t ikev2-dynamic
+ikev2-ikesa transform-set list strong
+payload p match childsa match ipv4
+ipsec transform-set list gold
+"""
+OTHERS = [
+    (
+        "crypto ipsec transform-set tag gold",
+        "Transform-Set: gold\n  Context: ipsec-d\n  Protocol: esp\n  Encryption Cipher: aes-256-gcm-128\n"
+        "  Hashed Message Authentication Code: Unknown\n  Diffie-Hellman Group: 14\n  Mode: Tunnel\n"
+        "  ESN: Disabled\n  Dscp: 0x2e\n",
+    ),
+    (
+        "crypto ikev2-ikesa transform-set",
+        "Transform-Set: strong\n  Context: ipsec-d\n  Encryption Cipher: aes-cbc-256\n  Pseudo Random Function: sha1\n"
+        "  Hashed Message Authentication Code: sha1-96\n  Diffie-Hellman Group: 2\n  Lifetime: 86400 Sec\n",
+    ),
+    (
+        "crypto template",
+        "Map Name: t\n=====\n  Context: ipsec-d\n  Map status: Unknown\n  Crypto Map Type: IPSEC IKEv2 Template\n"
+        "  Services: None\n  IKE SA Transforms: strong\n  IKE SA DSCP Value: 0x00\n  Max Child SAs: 2\n"
+        "  IPSec SA Payload 1/1\n    Name : p\n    Transform Set: gold\n      ESN: Disabled\n      Dscp: 0x2e\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("command", "shown"), OTHERS)
+def test_sets_and_templates_have_this_layout(take: Import, schema: Schema, command: str, shown: str) -> None:
+    text = SETS.replace("group 14\n", "group 14\nexit\n").replace("aes-cbc-256\n", "aes-cbc-256\nexit\n")
+    assert show(schema, take(text).root, command.split()) == shown
+
+
+def test_summaries_managers_and_statistics(schema: Schema, seed: Node) -> None:
+    summary = lines(show(schema, seed, ["crypto", "ikev2-ikesa", "security-associations", "summary"]))
+    assert summary[1].startswith("ipsec-d foo0 209.165.202.129 209.165.201.1 0x1234567890abcdef")
+    assert summary[-1] == "Total IKE SAs: 1"
+    summary = lines(show(schema, seed, ["crypto", "ipsec", "security-associations", "summary", "tag", "foo0"]))
+    assert summary[1].endswith("0x28")
+    assert lines(show(schema, seed, ["crypto", "managers"])) == [
+        "IPSec Manager Crypto Maps",
+        "54 ipsec-d/foo0",
+        "Unknown ipsec-d/foo1",
+    ]
+    statistics = lines(show(schema, seed, ["crypto", "statistics", "ikev2", "tag", "foo0"]))
+    assert statistics[:3] == ["Crypto Map: foo0", "Context: ipsec-d", "Interface: saegw-l1l-loopback-ipv4"]
+    assert any(line.startswith("Output Packets: ") for line in statistics)
 
 
 FAULTS = [
-    ("", "show commands are: crypto map, crypto ikev2-ikesa"),
-    ("version", "show commands are: crypto map, crypto ikev2-ikesa"),
-    ("crypto", "the line ends where ikev2-ikesa, ipsec or map is expected"),
+    ("", "show commands are: crypto map, crypto template"),
+    ("version", "show commands are: crypto map, crypto template"),
+    ("crypto", "the line ends where ikev2-ikesa, ipsec, managers, map, statistics or template is expected"),
     ("crypto i", "'i' can be ikev2-ikesa or ipsec: write more of it"),
     ("crypto map foo0", "'foo0' is not expected after 'show crypto map'"),
     ("crypto map tag", "the line ends where a name is expected"),

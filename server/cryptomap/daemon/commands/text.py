@@ -46,7 +46,7 @@ def show_command(server: Connection, words: tuple[str, ...]) -> None:
     """Show what StarOS shows: crypto map [tag NAME], qos l2-mapping-table name NAME, configuration ..."""
     schema = load_schema()
     try:
-        wanted = filter_of(schema, words)
+        wanted = filter_of(words)
         root = server.run(lambda client: _get(client, schema, wanted))
         click.echo(show(schema, root, words), nl=False)
     except ShowFault as fault:

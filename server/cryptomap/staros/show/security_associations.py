@@ -4,13 +4,13 @@ How StarOS lays these out is not documented; the fields are those of RFC 9061, i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cryptomap.data.tree import Node
 from cryptomap.staros.paths import entries_at, flag_at, text_at
 from cryptomap.staros.show.fields import UNKNOWN, capital, dscp, enabled, option, value
 
-__all__ = ["show_ike_sas", "show_ipsec_sas"]
+__all__ = ["show_ike_sas", "show_ike_summary", "show_ipsec_sas", "show_ipsec_summary"]
 
 COUNTERS = (
     ("Input Packets/Bytes", "input-packets", "input-bytes"),
@@ -32,6 +32,37 @@ def show_ike_sas(contexts: Node | None, tag: str | None = None) -> str:
 def show_ipsec_sas(contexts: Node | None, tag: str | None = None) -> str:
     """All pairs of IPsec SAs below the container ``contexts``, or those of the crypto map ``tag``, and their number."""
     return _numbered("IPSec SA", [_child_sa(*found) for found in _found(contexts, "child-sa", tag)])
+
+
+def show_ike_summary(contexts: Node | None, tag: str | None = None) -> str:
+    """A line for each IKE SA, and their number."""
+    head = ("Context", "Crypto Map", "Local Gateway", "Remote Gateway", "Initiator SPI", "Responder SPI")
+    rows = [
+        (*_ends(context, tunnel), _spi(sa, "initiator-spi", 16), _spi(sa, "responder-spi", 16))
+        for context, _, tunnel, sa in _found(contexts, "ike-sa", tag)
+    ]
+    return _listed("IKE SA", head, rows)
+
+
+def show_ipsec_summary(contexts: Node | None, tag: str | None = None) -> str:
+    """A line for each pair of IPsec SAs, and their number."""
+    head = ("Context", "Crypto Map", "Local Gateway", "Remote Gateway", "Inbound SPI", "Outbound SPI", "Dscp")
+    rows = [
+        (*_ends(context, tunnel), _spi(sa, "inbound-spi", 8), _spi(sa, "outbound-spi", 8), dscp(sa, "applied-dscp"))
+        for context, _, tunnel, sa in _found(contexts, "child-sa", tag)
+    ]
+    return _listed("IPSec SA", head, rows)
+
+
+def _ends(context: Node, tunnel: Node) -> tuple[str, str, str, str]:
+    gateways = value(tunnel, "state/local-gateway"), value(tunnel, "state/remote-gateway")
+    return value(context, "name"), value(tunnel, "name"), *gateways
+
+
+def _listed(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = ["  ".join([f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]) for row in (head, *rows)]
+    return "\n".join([*[line.rstrip() for line in lines], f"Total {title}s: {len(rows)}"]) + "\n"
 
 
 def _numbered(title: str, blocks: list[Iterator[str]]) -> str:

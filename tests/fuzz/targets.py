@@ -84,8 +84,8 @@ def _heard(base: int, pieces: Sequence[bytes]) -> list[tuple[object, ...]]:
 
 
 def _told(event: Event) -> tuple[object, ...]:
-    if isinstance(event, ConnectionLost):
-        return "lost", event.clean
+    if isinstance(event, ConnectionLost):  # what is wrong with half a message may not have shown yet
+        return ("lost",) if event.clean else ("closed",)
     if isinstance(event, TooBigReceived):  # answered at once, with as much of its start tag as there is
         return "too big", event.error.tag
     request = event if hasattr(event, "message_id") else getattr(event, "request", None)

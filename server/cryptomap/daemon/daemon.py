@@ -237,5 +237,7 @@ def _limits(settings: Settings) -> Limits:
         messages=netconf.Limits(message=ParserLimits(size=limits.message_size)),
         hello_timeout=limits.hello_timeout,
         idle_timeout=limits.idle_timeout,
+        message_timeout=limits.message_timeout,
+        received=limits.received_memory,
         xpath_nodes=limits.xpath_nodes,
     )

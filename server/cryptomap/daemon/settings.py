@@ -64,7 +64,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``[limits]``. Times in seconds, 0 turns a time-out or a limit of sessions off; sizes in bytes."""
+    """``[limits]``. Times in seconds, 0 turns a time-out or a limit of sessions off; sizes in bytes.
+    ``received_memory``: what requests that were not answered yet may take, over all sessions (about 130 bytes for each
+    element)."""
 
     sessions: int = 256
     sessions_per_user: int = 64
@@ -78,7 +80,9 @@ class Limits:
     hello_timeout: float = 30.0
     idle_timeout: float = 0.0
     slow_reader_timeout: float = 60.0
+    message_timeout: float = 600.0
     message_size: int = 256 * 2**20
+    received_memory: int = 2**30
     xpath_nodes: int = 2_000_000
 
 

@@ -28,7 +28,7 @@ from cryptomap.data.tree import (
 from cryptomap.data.view import View
 from cryptomap.data.xml.faults import local_name, names_at
 from cryptomap.data.xpath import Cursor, Env, compile_expr
-from cryptomap.errors import InvalidValue
+from cryptomap.errors import InvalidValue, TooBig
 from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import TypeFault
 from cryptomap.schema.xpath import Expr, XPathFault
@@ -36,6 +36,8 @@ from cryptomap.schema.xpath import Expr, XPathFault
 __all__ = ["Fields", "fields_of", "subtree", "xpath_paths", "xpath_select"]
 
 XPATH_BUDGET = 20_000_000  # instances one filter expression may look at
+MAX_ELEMENTS = 100_000  # of a subtree filter
+MAX_SCANS = 100  # selections in a subtree filter that look at every entry of a list
 
 
 @dataclass(slots=True)
@@ -57,8 +59,8 @@ _EVERYTHING = _Selection()
 
 def subtree(schema: Schema, view: View, filter_element: etree._Element) -> Node | None:
     """What the filter selects, ``None`` if nothing. State is asked only where the filter leads; parts of the answer are
-    made while it is written."""
-    selection = _compile(schema, schema.root, filter_element)
+    made while it is written. Raises TooBig for a filter beyond :data:`MAX_ELEMENTS` or :data:`MAX_SCANS`."""
+    selection = _Compiler(schema).selection(schema.root, filter_element)
     selection.is_whole = False  # an empty filter selects nothing
     return _Pruner(view).node(view.root, (), [selection])
 
@@ -84,25 +86,53 @@ def _chosen(fields: Fields | None) -> _Selection:
 # ===== compiling =====
 
 
-def _compile(schema: Schema, inner: InnerNode, element: etree._Element) -> _Selection:
-    selection = _Selection()
-    for item in element.iterchildren(etree.Element):
-        nodes = list(_named(inner, item))
-        text = (item.text or "").strip()
-        if next(item.iterchildren(etree.Element), None) is not None:
-            selection.is_whole = False
-            for node in nodes:
-                if isinstance(node, InnerNode) and not item.attrib:
-                    selection.wanted.setdefault(node, []).append(_compile(schema, node, item))
-        elif text:
-            # No data node of this server has XML attributes, so an attribute match never holds.
-            selection.matches.append(() if item.attrib else tuple(_matches(schema, nodes, item, text)))
-        else:
-            selection.is_whole = False
-            for node in nodes:
-                if not item.attrib:
-                    selection.wanted.setdefault(node, []).append(_EVERYTHING)
-    return selection
+class _Compiler:
+    """Makes selections of the elements of one filter, and counts what it will cost to apply them."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._elements = 0
+        self._scans = 0
+
+    def selection(self, inner: InnerNode, element: etree._Element) -> _Selection:
+        selection = _Selection()
+        for item in element.iterchildren(etree.Element):
+            self._count_element()
+            nodes = list(_named(inner, item))
+            text = (item.text or "").strip()
+            if next(item.iterchildren(etree.Element), None) is not None:
+                selection.is_whole = False
+                for node in nodes:
+                    if isinstance(node, InnerNode) and not item.attrib:
+                        selection.wanted.setdefault(node, []).append(self._inside(node, item))
+            elif text:
+                # No data node of this server has XML attributes, so an attribute match never holds.
+                selection.matches.append(() if item.attrib else tuple(_matches(self._schema, nodes, item, text)))
+            else:
+                selection.is_whole = False
+                for node in nodes:
+                    if not item.attrib:
+                        selection.wanted.setdefault(node, []).append(_EVERYTHING)
+        return selection
+
+    def _inside(self, node: InnerNode, element: etree._Element) -> _Selection:
+        selection = self.selection(node, element)
+        if isinstance(node, ListNode) and _key(node, selection) is None:
+            self._scans += 1
+            if self._scans > MAX_SCANS:
+                raise TooBig(
+                    f"the filter asks for lists without all their keys more than {MAX_SCANS} times; give the keys",
+                    error_type="protocol",
+                )
+        return selection
+
+    def _count_element(self) -> None:
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise TooBig(
+                f"the filter has more than {MAX_ELEMENTS} elements; ask in parts, or for everything",
+                error_type="protocol",
+            )
 
 
 def _named(inner: InnerNode, element: etree._Element) -> Iterator[DataNode]:

@@ -117,6 +117,11 @@ class Connection:
     def their_state(self) -> State:
         return self._state.of(self.role.other)
 
+    @property
+    def is_receiving(self) -> bool:
+        """A message of theirs has begun and not ended."""
+        return self._parser.started or self._fault is not None
+
     # ===== receiving =====
 
     def receive_data(self, data: bytes) -> None:

@@ -25,21 +25,21 @@ class Backlog:
         return len(self._waiting)
 
     async def put(self, event: Event, size: int) -> None:
-        """``size`` is what the event took on the wire, in bytes."""
+        """``size`` is the memory that the event holds, in bytes."""
         while self._waiting and (len(self._waiting) >= self._most or self._bytes + size > self._most_bytes):
             await self._next_change()
         self._waiting.append((event, size))
         self._bytes += size
         self._changed.set()
 
-    async def get(self) -> Event:
-        """The oldest one."""
+    async def get(self) -> tuple[Event, int]:
+        """The oldest one, with its size."""
         while not self._waiting:
             await self._next_change()
         event, size = self._waiting.popleft()
         self._bytes -= size
         self._changed.set()
-        return event
+        return event, size
 
     async def _next_change(self) -> None:
         self._changed.clear()

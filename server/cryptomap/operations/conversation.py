@@ -35,6 +35,7 @@ from cryptomap.operations.backlog import Backlog
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.dispatch import perform
 from cryptomap.operations.outbox import Outbox
+from cryptomap.operations.received import cost
 from cryptomap.operations.sessions import Ended, Peer, Reason
 
 if TYPE_CHECKING:
@@ -76,11 +77,12 @@ class Conversation:
             Role.SERVER, server.capabilities, session_id=self.session.id, limits=limits.messages
         )
         self._requests = Backlog(_WAITING_REQUESTS, _WAITING_BYTES)
+        self._held = server.received.share()
         self._sending = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_busy = False
         self._greeted = asyncio.Event()
-        self._heard = self._loop.time()
+        self._heard = self._message_began = self._loop.time()
 
     def end(self, ended: Ended) -> None:
         """Ask for the end; the first reason counts."""
@@ -125,6 +127,7 @@ class Conversation:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._held.close()
         await self._server.close_session(self.session, ended)
         await self._peer.close(ended.text or ended.reason)
 
@@ -136,10 +139,12 @@ class Conversation:
         while True:
             event = self._connection.next_event()
             if event is NEED_DATA:
-                data = await self._peer.read()
+                data = await self._more()
+                if not self._held.take(cost(data)):
+                    await self._requests.put(self._no_room(), 0)
+                    return
                 self._connection.receive_data(data)
-                size += len(data)
-                self._heard = self._loop.time()
+                size += cost(data)
                 continue
             if isinstance(event, HelloReceived):
                 self._server.establish(self.session, event.capabilities)
@@ -149,6 +154,28 @@ class Conversation:
             size = 0
             if isinstance(event, (ConnectionLost, TooBigReceived)):
                 return
+
+    async def _more(self) -> bytes:
+        """What the client sends next. A message that has begun must go on."""
+        limits = self._server.limits
+        if not self._connection.is_receiving:
+            self._message_began = self._loop.time()
+        try:
+            deadline = self._message_began + limits.message_timeout
+            async with asyncio.timeout_at(deadline if self._is_waited_for() else None):
+                data = await self._peer.read()
+        except TimeoutError:
+            raise RemoteProtocolError(f"a message was not complete after {limits.message_timeout:g} s") from None
+        self._heard = self._loop.time()
+        return data
+
+    def _is_waited_for(self) -> bool:
+        return self._connection.is_receiving and self._server.limits.message_timeout > 0
+
+    def _no_room(self) -> TooBigReceived:
+        limit = self._server.received.limit
+        message = f"the requests of all sessions take more than {limit} bytes; send this one in parts, or later"
+        return TooBigReceived(ResourceDenied(message, error_type="rpc"), None)
 
     async def _watch(self) -> None:
         """The hello time-out, then the idle time-out (RFC 6470 calls both of them timeout)."""
@@ -174,9 +201,10 @@ class Conversation:
 
     async def _answer(self) -> None:
         while not self.session.is_closing:
-            event = await self._requests.get()
+            event, size = await self._requests.get()
             self._is_busy = True
             await self._handle(event)
+            self._held.give_back(size)
             self._is_busy = False
             self._heard = self._loop.time()
         self.end(Ended(Reason.CLOSED))

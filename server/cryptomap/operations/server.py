@@ -30,6 +30,7 @@ from cryptomap.operations.access import EVERYTHING, Access, Hide, Reader
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.capabilities import announced
 from cryptomap.operations.notifier import Notifier
+from cryptomap.operations.received import Received
 from cryptomap.operations.replay_log import ReplayLog
 from cryptomap.operations.sessions import Ended, Reason, Session, SessionLimits, Sessions
 from cryptomap.operations.show import StarosText
@@ -45,13 +46,16 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Times in seconds, 0: no limit. ``messages`` limits what clients send; ``xpath_nodes`` what one XPath filter may
-    look at; ``state_deadline`` how long one reply may ask for state; ``queued_*`` what may wait for a subscriber;
-    ``subscriptions`` how many of them a session can have."""
+    look at; ``received`` the bytes of memory that requests without an answer may take, over all sessions;
+    ``message_timeout`` how long a message may take to arrive; ``state_deadline`` how long one reply may ask for state;
+    ``queued_*`` what may wait for a subscriber; ``subscriptions`` how many of them a session can have."""
 
     sessions: SessionLimits = field(default_factory=SessionLimits)
     messages: netconf.Limits = field(default_factory=netconf.Limits)
     hello_timeout: float = 30.0
     idle_timeout: float = 0.0
+    message_timeout: float = 600.0
+    received: int = 2**30
     xpath_nodes: int = 2_000_000
     state_deadline: float = 30.0
     queued_notifications: int = 10_000
@@ -109,6 +113,7 @@ class Server:
         datastores.permit = self.access.write
         self.sessions = Sessions(self.limits.sessions)
         self.witness = witness
+        self.received = Received(self.limits.received)
         self.start_time = time.time()
         self.files = Files(url_directory, self.limits.messages.message)
         self.capabilities = announced(

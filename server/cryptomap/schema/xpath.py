@@ -20,6 +20,7 @@ __all__ = ["Binary", "Call", "Expr", "Filter", "Literal", "Negate", "Number", "P
 
 MAX_LENGTH = 65_536
 MAX_DEPTH = 60
+MAX_OPERATORS = 300  # with the depth, what bounds the recursion of everything that walks an expression
 
 
 class XPathFault(ValueError):
@@ -176,6 +177,7 @@ class _Parser:
         self._tokens = list(_tokens(text))
         self._at = 0
         self._depth = 0
+        self._operators = 0
 
     def parse(self) -> Expr:
         expr = self._or()
@@ -217,50 +219,60 @@ class _Parser:
 
     # ===== operators, loosest first =====
 
+    def _joined(self, op: str, left: Expr, right: Expr) -> Binary:
+        self._count_operator()
+        return Binary(op, left, right)
+
+    def _count_operator(self) -> None:
+        self._operators += 1
+        if self._operators > MAX_OPERATORS:
+            raise self._fault(f"more than {MAX_OPERATORS} operators")
+
     def _or(self) -> Expr:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise self._fault("nested too deeply")
         expr = self._and()
         while op := self._operator("or"):
-            expr = Binary(op, expr, self._and())
+            expr = self._joined(op, expr, self._and())
         self._depth -= 1
         return expr
 
     def _and(self) -> Expr:
         expr = self._equality()
         while op := self._operator("and"):
-            expr = Binary(op, expr, self._equality())
+            expr = self._joined(op, expr, self._equality())
         return expr
 
     def _equality(self) -> Expr:
         expr = self._relational()
         while op := self._symbol("=", "!="):
-            expr = Binary(op, expr, self._relational())
+            expr = self._joined(op, expr, self._relational())
         return expr
 
     def _relational(self) -> Expr:
         expr = self._additive()
         while op := self._symbol("<", "<=", ">", ">="):
-            expr = Binary(op, expr, self._additive())
+            expr = self._joined(op, expr, self._additive())
         return expr
 
     def _additive(self) -> Expr:
         expr = self._multiplicative()
         while op := self._symbol("+", "-"):
-            expr = Binary(op, expr, self._multiplicative())
+            expr = self._joined(op, expr, self._multiplicative())
         return expr
 
     def _multiplicative(self) -> Expr:
         expr = self._unary()
         while op := self._operator("*", "div", "mod"):
-            expr = Binary(op, expr, self._unary())
+            expr = self._joined(op, expr, self._unary())
         return expr
 
     def _unary(self) -> Expr:
         negations = 0
         while self._symbol("-"):
             negations += 1
+            self._count_operator()
         expr = self._union()
         for _ in range(negations):
             expr = Negate(expr)
@@ -269,7 +281,7 @@ class _Parser:
     def _union(self) -> Expr:
         expr = self._path()
         while op := self._symbol("|"):
-            expr = Binary(op, expr, self._path())
+            expr = self._joined(op, expr, self._path())
         return expr
 
     # ===== paths =====

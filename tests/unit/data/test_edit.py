@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptomap.data.edit import PartlyEdited, edit
@@ -326,6 +326,7 @@ def test_a_default_of_a_case_leaf_that_was_switched_away_is_gone() -> None:
     assert content(edited(tree("<coins>true</coins>"), "<online>x</online>")) == "<online>x</online>"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["create", "remove", "merge", "replace"])), max_size=40))
 def test_many_operations_in_one_edit_do_what_they_do_one_by_one(steps: list[tuple[int, str]]) -> None:
     present: dict[int, int] = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from cryptomap.data.filter import subtree, xpath_select
+from cryptomap.data.filter import MAX_ELEMENTS, MAX_SCANS, subtree, xpath_select
 from cryptomap.data.path import text_of
 from cryptomap.data.tree import LazyEntries, Node, Path, SortedEntries, Value
 from cryptomap.data.view import View, materialize
-from cryptomap.errors import InvalidValue
+from cryptomap.errors import InvalidValue, TooBig
 from cryptomap.schema.xpath import parse
 from support.shop import NAMESPACES, content, shop_schema, tree, xml
 
@@ -260,3 +260,25 @@ def test_an_expression_that_looks_at_too_much_is_stopped() -> None:
     expr = parse("//*[//*[//*]]", {}, None)
     with pytest.raises(InvalidValue, match="more than 1000"):
         xpath_select(shop_schema(), View(ROOT), expr, budget=1000)
+
+
+def many(number: int, one: str) -> str:
+    return "".join(one.format(n) for n in range(number))
+
+
+def test_a_filter_of_the_largest_size_and_one_beyond() -> None:
+    keyed = "<item><id>{}</id></item>"
+    whole = MAX_ELEMENTS // 2
+    found = filtered(f'<shop xmlns="urn:shop">{many(whole - 1, keyed)}<name/></shop>')
+    assert shown(found) == "<name>corner</name>" + ITEM1 + ITEM2 + ITEM3
+    with pytest.raises(TooBig, match="more than 100000 elements"):
+        filtered(f'<shop xmlns="urn:shop">{many(whole, keyed)}</shop>')
+
+
+def test_lists_without_keys_may_be_asked_for_a_hundred_times() -> None:
+    by_label = "<item><label>l{}</label></item>"
+    assert filtered(f'<shop xmlns="urn:shop">{many(MAX_SCANS, by_label)}</shop>') is None
+    with pytest.raises(TooBig, match="without all their keys more than 100 times"):
+        filtered(f'<shop xmlns="urn:shop">{many(MAX_SCANS + 1, by_label)}</shop>')
+    keyed = "<item><id>{}</id><label/></item>"
+    assert filtered(f'<shop xmlns="urn:shop">{many(MAX_SCANS * 2, keyed)}</shop>') is not None

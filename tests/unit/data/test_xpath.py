@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from lxml import etree
@@ -11,7 +12,7 @@ from cryptomap.data.tree import Node
 from cryptomap.data.xml.read import read_config
 from cryptomap.data.xpath import Cursor, Env, compile_expr, to_text
 from cryptomap.schema.nodes import Schema
-from cryptomap.schema.xpath import XPathFault, parse
+from cryptomap.schema.xpath import MAX_DEPTH, MAX_LENGTH, MAX_OPERATORS, XPathFault, parse
 from support.yang import module, schema_of
 
 MODULE = module(
@@ -197,3 +198,57 @@ def test_a_cursor_knows_its_path(schema: Schema, root: Node) -> None:
         ("tons", None),
     ]
     assert cursor.keys == ("ada", ("ore", 10))
+
+
+CHAINS = [
+    (lambda n: "+".join(["1"] * (n + 1)), "operators"),
+    (lambda n: "-" * n + "1", "operators"),
+    (lambda n: " or ".join(["false()"] * (n + 1)), "operators"),
+    (lambda n: "|".join(["//name"] * (n + 1)), "operators"),
+    (lambda n: "=".join(["1"] * (n + 1)), "operators"),
+]
+
+
+@pytest.mark.parametrize(("chain", "what"), CHAINS)
+def test_the_longest_chain_of_operators_and_one_beyond(
+    schema: Schema, root: Node, chain: Callable[[int], str], what: str
+) -> None:
+    """Everything that walks an expression is recursive."""
+    evaluate(schema, root, chain(MAX_OPERATORS))
+    with pytest.raises(XPathFault, match=what):
+        parse(chain(MAX_OPERATORS + 1), {}, None)
+
+
+def test_the_deepest_nesting_and_one_beyond(schema: Schema, root: Node) -> None:
+    deep = "+".join(["1"] * MAX_OPERATORS)
+    assert evaluate(schema, root, "(" * (MAX_DEPTH - 1) + deep + ")" * (MAX_DEPTH - 1)) == MAX_OPERATORS
+    with pytest.raises(XPathFault, match="nested too deeply"):
+        parse("(" * MAX_DEPTH + "1" + ")" * MAX_DEPTH, {}, None)
+
+
+def test_the_longest_expression_and_one_beyond() -> None:
+    assert parse(f"'{'x' * (MAX_LENGTH - 2)}'", {}, None)
+    with pytest.raises(XPathFault, match="longer than 65536"):
+        parse(f"'{'x' * (MAX_LENGTH - 1)}'", {}, None)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "//*[//* = //*]",  # all with all
+        "//* = //*",
+        "//*" + "/." * 5000,
+        "//*" + "/ancestor-or-self::*" * 3000,
+        "//*" + "/../*" * 5000,
+        f"//*[contains('{'x' * 60_000}', 'y')]",  # a long text for each node
+    ],
+    ids=["predicates", "comparison", "self", "ancestors", "siblings", "long texts"],
+)
+def test_work_of_any_kind_counts(schema: Schema, root: Node, expression: str) -> None:
+    env = Env(schema, root, budget=500)
+    with pytest.raises(XPathFault, match="looks at more than 500 nodes"):
+        env.evaluate(compile_expr(parse(expression, {}, None)), env.root)
+
+
+def test_a_pattern_of_a_client_cannot_keep_the_server_busy(schema: Schema, root: Node) -> None:
+    assert evaluate(schema, root, f"re-match('{'a' * 60_000}', '(a*)*b')") is False

@@ -57,4 +57,4 @@ async def test_get_waits_for_something() -> None:
     await asyncio.sleep(0)
     assert not taken.done()
     await backlog.put(EVENT, 1)
-    assert await taken is EVENT
+    assert await taken == (EVENT, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptomap.data.xpath.conversions import ARITHMETIC, COMPARISONS, compare, to_boolean, to_number
 from cryptomap.data.xpath.cursor import Compiled, Cursor, Result, node_set
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cryptomap.data.xpath.env import Env
 
 __all__ = ["compile_cached", "compile_expr"]
+
+_LONG: Final = 256
+"""Characters or nodes of an argument that take as long as one more instance."""
 
 
 def compile_expr(expr: Expr) -> Compiled:
@@ -145,7 +148,15 @@ def _call(expr: ast.Call) -> Compiled:
     if name.startswith("derived-from") and isinstance(expr.args[1], ast.Literal):
         args[1] = _constant(ast.Literal(expr.args[1].qualified or expr.args[1].value))
     function = FUNCTIONS[name]
-    return lambda e, n, p, s: function(e, n, [arg(e, n, p, s) for arg in args])
+
+    def run(env: Env, node: Cursor, position: int, size: int) -> Result:
+        values = [arg(env, node, position, size) for arg in args]
+        for value in values:
+            if (type(value) is str or type(value) is list) and len(value) >= _LONG:
+                env.count(len(value) // _LONG)
+        return function(env, node, values)
+
+    return run
 
 
 _COMPILERS: Mapping[type, Callable[..., Compiled]] = {

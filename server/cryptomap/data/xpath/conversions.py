@@ -88,6 +88,8 @@ ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
 def compare(op: str, left: Result, right: Result, env: Env) -> bool:
     """XPath 1.0 section 3.4: a node-set compares as "some node does"."""
     if isinstance(left, list) and not isinstance(right, bool):
+        if isinstance(right, list):
+            env.count(len(left) * len(right))
         return any(compare(op, node.text(env), right, env) for node in left)
     if isinstance(right, list) and not isinstance(left, bool):
         return any(compare(op, left, node.text(env), env) for node in right)

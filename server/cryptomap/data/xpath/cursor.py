@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cryptomap.data.tree import Key, Node, Path, Value
 from cryptomap.schema.nodes import DataNode
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from cryptomap.data.xpath.env import Env
 
 __all__ = ["Compiled", "Cursor", "Result", "node_set"]
+
+_LONG: Final = 256
+"""Characters that take as long to handle as one more instance."""
 
 
 class Cursor:
@@ -44,6 +47,8 @@ class Cursor:
         """The string-value (XPath 1.0 section 5)."""
         value = self.value
         if isinstance(value, str):
+            if len(value) >= _LONG:
+                env.count(len(value) // _LONG)
             return value
         if isinstance(value, Node):
             return "".join(child.text(env) for child in env.children(self))

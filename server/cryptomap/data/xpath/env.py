@@ -75,12 +75,12 @@ class Env:
             return
         if isinstance(value, (str, Node, AnyValue)):
             out.append(Cursor(parent, child, value))
-            self._count(1)
+            self.count(1)
         elif isinstance(value, tuple):
             out += [Cursor(parent, child, item, item) for item in value]
-            self._count(len(value))
+            self.count(len(value))
         else:
-            self._count(len(value))
+            self.count(len(value))
             out += [Cursor(parent, child, entry, key) for key, entry in value.items()]
 
     def entry(self, parent: Cursor, child: ListNode, key: Key) -> Cursor | None:
@@ -88,7 +88,7 @@ class Env:
         entries = self.value(parent, child)
         if entries is None or isinstance(entries, (str, tuple, Node, AnyValue)):
             return None
-        self._count(1)
+        self.count(1)
         entry = entries.get(key)
         return None if entry is None else Cursor(parent, child, entry, key)
 
@@ -143,7 +143,8 @@ class Env:
         finally:
             self._supposed = outer
 
-    def _count(self, visited: int) -> None:
+    def count(self, visited: int) -> None:
+        """Note work done: instances looked at, or what takes as long. Raises XPathFault beyond the budget."""
         self.visited += visited
         if self.budget is not None and self.visited > self.budget:
             raise XPathFault(f"the expression looks at more than {self.budget} nodes; narrow it, with keys for example")

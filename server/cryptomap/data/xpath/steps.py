@@ -55,11 +55,15 @@ def compile_step(step: ast.Step, compile_expr: Compile) -> NodesStep:
     axis = _AXES[step.axis]
     test = _node_test(step)
     many_may_meet = step.axis not in {"child", "self", "attribute", "namespace"}
+    goes_up = step.axis in {"self", "parent", "ancestor", "ancestor-or-self"}  # the others count what they expand
 
     def run(env: Env, nodes: list[Cursor]) -> list[Cursor]:
         out: list[Cursor] = []
         for node in nodes:
-            out += filtered(env, [found for found in axis(env, node) if test(found)], predicates)
+            there = axis(env, node)
+            if goes_up:
+                env.count(len(there))
+            out += filtered(env, [found for found in there if test(found)], predicates)
         return in_order(out) if many_may_meet and len(out) > 1 else out
 
     return run
@@ -302,20 +306,30 @@ def in_order(nodes: list[Cursor]) -> list[Cursor]:
     unique = {cursor.path: cursor for cursor in nodes}
     if len(unique) < 2:
         return list(unique.values())
-    return sorted(unique.values(), key=_document_position)
+    return sorted(unique.values(), key=_DocumentOrder())
 
 
-def _document_position(cursor: Cursor) -> tuple[tuple[int, int, object], ...]:
-    return tuple([_position_among_siblings(at) for at in reversed([cursor, *_ancestors(cursor)])])
+class _DocumentOrder:
+    """The place of an instance as a key to sort by. Where the order is the user's it is numbered once, for all."""
 
+    def __init__(self) -> None:
+        self._numbers: dict[int, dict[object, int]] = {}
 
-def _position_among_siblings(cursor: Cursor) -> tuple[int, int, object]:
-    key, parent = cursor.key, cursor.parent
-    if key is None or parent is None or not isinstance(parent.value, Node) or key is _TEXT:
-        return cursor.schema.slot, 0, ""
-    siblings = parent.value.slots[cursor.schema.slot]
-    if isinstance(siblings, UserEntries):
-        return cursor.schema.slot, siblings.keys().index(key), ""
-    if isinstance(siblings, tuple):
-        return cursor.schema.slot, siblings.index(key) if key in siblings else 0, ""
-    return cursor.schema.slot, 0, key
+    def __call__(self, cursor: Cursor) -> tuple[tuple[int, int, object], ...]:
+        return tuple([self._among_siblings(at) for at in reversed([cursor, *_ancestors(cursor)])])
+
+    def _among_siblings(self, cursor: Cursor) -> tuple[int, int, object]:
+        key, parent = cursor.key, cursor.parent
+        if key is None or parent is None or not isinstance(parent.value, Node) or key is _TEXT:
+            return cursor.schema.slot, 0, ""
+        siblings = parent.value.slots[cursor.schema.slot]
+        if isinstance(siblings, UserEntries | tuple):
+            return cursor.schema.slot, self._numbered(siblings).get(key, 0), ""
+        return cursor.schema.slot, 0, key
+
+    def _numbered(self, siblings: UserEntries | tuple[str, ...]) -> dict[object, int]:
+        numbers = self._numbers.get(id(siblings))
+        if numbers is None:
+            keys = siblings.keys() if isinstance(siblings, UserEntries) else siblings
+            numbers = self._numbers[id(siblings)] = {key: number for number, key in enumerate(keys)}
+        return numbers

@@ -92,7 +92,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize("base", ["1.0", "1.1"])
 @pytest.mark.parametrize("message", WRITTEN.values(), ids=list(WRITTEN))
-async def test_a_message_may_be_written_like_that(server: Daemon, message: str, base: str) -> None:
+async def test_user_need_6_a_message_may_be_written_like_that(server: Daemon, message: str, base: str) -> None:
     async with open_wire(server) as wire:
         await wire.greet(base)
         await wire.send(message)

@@ -136,7 +136,7 @@ def test_get_schema(session: manager.Manager) -> None:
     assert caught.value.tag == "invalid-value"
 
 
-def test_every_schema_that_is_listed_can_be_had(session: manager.Manager) -> None:
+def test_user_need_11_every_schema_that_is_listed_can_be_had(session: manager.Manager) -> None:
     data = session.get(filter=("subtree", f'<netconf-state xmlns="{NS["ncm"]}"><schemas/></netconf-state>')).data_ele
     names = texts(data, "//ncm:schema/ncm:identifier")
     versions = texts(data, "//ncm:schema/ncm:version")

@@ -121,7 +121,7 @@ async def test_keys_are_committed_and_reach_the_gateway(admin: Wire, world: Worl
 
 
 @pytest.mark.parametrize("operation", ["<get/>", "<get-config><source><running/></source></get-config>"])
-async def test_nobody_reads_a_key(admin: Wire, alice: Wire, operation: str) -> None:
+async def test_user_need_20_nobody_reads_a_key(admin: Wire, alice: Wire, operation: str) -> None:
     to_admin, to_alice = await admin.rpc(operation), await alice.rpc(operation)
     assert not leaks(to_admin)
     assert not leaks(to_alice)

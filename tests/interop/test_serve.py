@@ -201,7 +201,7 @@ def sample_inner(name: str) -> str:
     return sample(name).partition('base:1.0">')[2].rpartition("</config>")[0]
 
 
-async def test_a_restart_without_the_module_sets_its_data_aside(with_doors: Daemon) -> None:
+async def test_user_need_8_a_restart_without_the_module_sets_its_data_aside(with_doors: Daemon) -> None:
     async with session(with_doors) as wire:
         assert await wire.edit(doors("<door><name>a</name></door>") + sample_inner("seed.xml")) == "<ok/>"
         await wire.do("<commit/>")
@@ -247,7 +247,7 @@ async def test_there_is_no_default_account_and_no_password_without_a_hash(daemon
     assert not await login(daemon, "admin", client_keys=[str(make_key(tmp_path / "other"))])
 
 
-async def test_a_password_where_a_hash_is_set(daemon: Daemon) -> None:
+async def test_user_need_16_a_password_where_a_hash_is_set(daemon: Daemon) -> None:
     daemon.settings = f'[users.bob]\npassword-hash = "{hash_password("correct horse")}"\n'
     daemon.start()
     assert await login(daemon, "bob", password="correct horse")

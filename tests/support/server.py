@@ -74,6 +74,7 @@ class Daemon:
     url: str = ""
     schema_cache: Path | None = None
     program: Sequence[str] = ("-m", "cryptomap.daemon")
+    under: Sequence[str] = ()
     popen: Callable[..., subprocess.Popen[str]] = field(default=subprocess.Popen, repr=False)
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
@@ -96,7 +97,7 @@ class Daemon:
 
     def command(self) -> list[str]:
         make_key(self.key)
-        arguments = [sys.executable, *self.program, "serve", "--listen", "127.0.0.1:0"]
+        arguments = [*self.under, sys.executable, *self.program, "serve", "--listen", "127.0.0.1:0"]
         arguments += ["--state-dir", str(self.state), "--authorized-keys", f"{self.user}={self.key}.pub"]
         if self.settings:
             path = self.directory / "cryptomapd.toml"

@@ -39,7 +39,7 @@ MALFORMED: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("message", MALFORMED.values(), ids=list(MALFORMED))
-async def test_a_malformed_message(wire: Wire, message: bytes) -> None:
+async def test_user_need_19_a_malformed_message(wire: Wire, message: bytes) -> None:
     """RFC 6241 appendix A: malformed-message in a session of base:1.1, which goes on."""
     await wire.send(message)
     reply = await wire.receive()

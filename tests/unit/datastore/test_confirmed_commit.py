@@ -65,7 +65,9 @@ def test_a_wall_clock_that_jumps_neither_hastens_nor_delays_it(datastores: Datas
     assert mtu(datastores.running.root) == "1500"
 
 
-def test_a_confirmed_commit_that_fails_arms_nothing(datastores: Datastores, clock: Clock, backend: Fake) -> None:
+def test_user_need_12_a_confirmed_commit_that_fails_arms_nothing(
+    datastores: Datastores, clock: Clock, backend: Fake
+) -> None:
     backend.faults["apply"] = ResourceDenied("no room")
     with pytest.raises(ResourceDenied):
         datastores.commit(ALICE, TEN_MINUTES)

@@ -361,7 +361,7 @@ class Counting:
         return Observation(0.0, {FOO0: TunnelState(FOO0, TunnelStatus.UP)})
 
 
-def test_one_question_asks_for_one_tunnel_and_many_for_all_at_once() -> None:
+def test_user_need_4_one_question_asks_for_one_tunnel_and_many_for_all_at_once() -> None:
     backend, now = Counting(), [0.0]
     observer = Observer(backend, lambda: now[0])  # type: ignore[arg-type]
     for _ in range(1000):

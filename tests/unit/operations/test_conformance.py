@@ -1,8 +1,9 @@
-"""docs/conformance.md names tests that exist, and has a row for each capability."""
+"""docs/conformance.md and docs/user-needs.md name tests that exist; each capability and each need has a row."""
 
 from __future__ import annotations
 
 import re
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,26 @@ from support.lab import door_schema
 
 TESTS = Path(__file__).parents[2]
 DOCUMENT = (TESTS.parent / "docs" / "conformance.md").read_text()
-NAMED = re.findall(r"`([\w/]+\.py)::(\w+)`", DOCUMENT)
+NEEDS = (TESTS.parent / "docs" / "user-needs.md").read_text()
+NAMED = re.findall(r"`([\w/]+\.py)::(\w+)`", DOCUMENT + NEEDS)
 
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
 def test_each_test_named_exists(file: str, name: str) -> None:
     assert re.search(rf"^(async )?def {name}\(", (TESTS / file).read_text(), re.MULTILINE)
+
+
+def test_each_user_need_has_a_test_of_its_name() -> None:
+    rows = re.findall(r"^\| (\d+) \| .*?::test_user_need_(\d+)_", NEEDS, re.MULTILINE)
+    assert rows == [(str(number), str(number)) for number in range(1, 22)]
+
+
+def test_user_need_10_nothing_binds_a_yang_library_in_c() -> None:
+    """Such a binding works with one version of its library only, and crashes take the server with them."""
+    needed = {re.split(r"[^\w-]", requirement)[0].lower() for requirement in requires("cryptomap") or ()}
+    assert needed >= {"pyang", "lxml"}
+    assert needed & {"libyang", "sysrepo", "yang", "clixon", "pylibyang"} == set()
+    assert not [path for path in (TESTS.parent / "server").rglob("*") if path.suffix in (".c", ".pyx", ".so", ".pyd")]
 
 
 def test_each_row_names_a_test_or_a_recording() -> None:

@@ -217,7 +217,9 @@ async def test_data_that_looks_like_the_end_of_a_base_1_0_message(lab: Lab) -> N
         (SessionLimits(per_address=1), "there are 1 sessions from 192.0.2.1 already, which is the limit"),
     ],
 )
-async def test_too_many_sessions_are_refused_not_hung(start: OpenLab, limits: SessionLimits, complaint: str) -> None:
+async def test_user_need_14_too_many_sessions_are_refused_not_hung(
+    start: OpenLab, limits: SessionLimits, complaint: str
+) -> None:
     lab = await start(limits=Limits(sessions=limits))
     first = await lab.connect()
     assert await lab.dial().closed() == complaint
@@ -309,7 +311,7 @@ async def test_a_session_killed_in_a_commit(start: OpenLab) -> None:
     assert await root.rpc("<lock><target><candidate/></target></lock>") == "<ok/>"
 
 
-async def test_reading_goes_on_for_others_while_a_commit_runs(start: OpenLab) -> None:
+async def test_user_need_10_reading_goes_on_for_others_while_a_commit_runs(start: OpenLab) -> None:
     gate = Gate()
     lab = await start(datastore={"participants": [gate]})
     alice = await begin_commit(lab, gate)
@@ -341,7 +343,7 @@ async def test_the_end_of_the_stream_after_requests(lab: Lab) -> None:
     assert lab.server.sessions.statistics.dropped_sessions == 1
 
 
-async def test_what_a_dropped_session_had_locked_is_free_and_discarded(lab: Lab) -> None:
+async def test_user_need_17_what_a_dropped_session_had_locked_is_free_and_discarded(lab: Lab) -> None:
     alice, bob = await lab.connect(), await lab.connect("bob")
     await alice.rpc("<lock><target><candidate/></target></lock>")
     await alice.edit(door("front"))

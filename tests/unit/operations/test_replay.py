@@ -174,7 +174,7 @@ async def test_a_commit_nobody_listened_to_is_in_the_log(weather: Weather) -> No
     assert "/d:doors</target><operation>create</operation>" in await alice.receive()
 
 
-async def test_np1366_a_subscriber_who_does_not_read_its_replay_stalls_nobody(weather: Weather) -> None:
+async def test_user_need_9_a_subscriber_who_does_not_read_its_replay_stalls_nobody(weather: Weather) -> None:
     lab = await weather.open(limits=Limits(queued_notifications=4))
     slow, quick = await lab.connect("slow"), await lab.connect("quick")
     for wind in range(100):

@@ -144,7 +144,7 @@ async def test_state_is_no_configuration(alice: Client) -> None:
     assert await get_config(alice, '<filter type="xpath" select="//opened"/>') == ""
 
 
-async def test_a_provider_that_fails_costs_its_own_part(
+async def test_user_need_4_a_provider_that_fails_costs_its_own_part(
     start: Callable[..., Awaitable[Lab]], caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(path: Path) -> Value | None:

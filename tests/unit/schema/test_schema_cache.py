@@ -90,7 +90,9 @@ def test_values_met_before_are_not_written(compiled: Compile) -> None:
     assert b"rememberme" not in dumps(schema)
 
 
-def test_a_second_start_needs_no_pyang(tmp_path: Path, yang_dir: Path, request: pytest.FixtureRequest) -> None:
+def test_user_need_13_a_second_start_needs_no_pyang(
+    tmp_path: Path, yang_dir: Path, request: pytest.FixtureRequest
+) -> None:
     schema = load_cached(tmp_path / "cache", [], [yang_dir])
     request.getfixturevalue("no_pyang")
     assert load_cached(tmp_path / "cache", [], [yang_dir]).content_id == schema.content_id

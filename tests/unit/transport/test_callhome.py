@@ -165,7 +165,7 @@ async def test_a_refused_connection_is_tried_until_there_is_a_manager() -> None:
     await manager.close()
 
 
-async def test_a_lost_connection_is_sought_again_at_once_wherever_it_was_lost() -> None:
+async def test_user_need_5_a_lost_connection_is_sought_again_at_once_wherever_it_was_lost() -> None:
     manager, ssh, clock = Manager(), ssh_server(), Clock()
     call_home = make(ssh.call, await manager.listen(), clock=clock)
     async with calling(call_home, ssh):

@@ -95,7 +95,7 @@ def test_the_copied_configuration_is_valid() -> None:
 
 
 @pytest.mark.parametrize(("document", "violations"), EDITS.values(), ids=EDITS)
-def test_the_work_does_not_grow(document: str, violations: int) -> None:
+def test_user_need_1_the_work_does_not_grow(document: str, violations: int) -> None:
     small, large = work(SMALL, document), work(LARGE, document)
     assert small == large
     assert small[1] == violations

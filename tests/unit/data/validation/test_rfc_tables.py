@@ -240,6 +240,6 @@ def test_what_is_named_in_error_info_brings_its_prefixes(box: Box) -> None:
     assert [isinstance(text, ErrorPath) and text.namespaces for text in named] == [{"d": "urn:depot"}] * 2
 
 
-def test_all_faults_of_a_commit_are_named(box: Box) -> None:
+def test_user_need_3_all_faults_of_a_commit_are_named(box: Box) -> None:
     found = answer(box, bay("a", 1, "<load>13</load>") + "<first>q</first>" + '<guard nc:operation="delete">g</guard>')
     assert [row[2] for row in found] == ["must-violation", "instance-required", "too-few-elements"]

@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-__all__ = ["StateDirectory", "StateFault", "publish", "sync_directory", "write_durably"]
+__all__ = ["StateDirectory", "StateFault", "keep_owner", "publish", "sync_directory", "write_durably"]
 
 
 class StateFault(Exception):
@@ -106,6 +106,16 @@ def publish(temporary: Path, path: Path) -> None:
     """Give a synced temporary file its name, durably."""
     temporary.rename(path)
     sync_directory(path.parent)
+
+
+def keep_owner(directory: Path) -> None:
+    """What root has made below a state directory belongs to the directory's owner, as if they had made it: else a server
+    of that user could not read it."""
+    if os.geteuid() != 0:
+        return
+    whose = directory.stat()
+    for path in directory.rglob("*"):
+        os.chown(path, whose.st_uid, whose.st_gid, follow_symlinks=False)
 
 
 def sync_directory(path: Path) -> None:

@@ -20,7 +20,7 @@ from cryptomap.daemon.schema import load_schema
 from cryptomap.daemon.settings import Settings, SettingsFault
 from cryptomap.datastore.backup import back_up, restore
 from cryptomap.datastore.rotation import rotate
-from cryptomap.datastore.statedir import StateDirectory, StateFault
+from cryptomap.datastore.statedir import StateDirectory, StateFault, keep_owner
 from cryptomap.schema.faults import SchemaFault
 
 __all__ = ["backup_command", "restore_command", "rotate_key_command", "stored"]
@@ -55,6 +55,17 @@ def _faults() -> Iterator[None]:
         end(2, [f"journal: {fault}"])
 
 
+@contextmanager
+def _opened(settings: Settings) -> Iterator[StateDirectory]:
+    """The state directory for ourselves. Root leaves it as its owner would."""
+    state = StateDirectory(settings.server.state_dir)
+    try:
+        yield state
+    finally:
+        state.close()
+        keep_owner(state.path)
+
+
 @click.command("backup")
 @stored
 @click.option("--with-keys", is_flag=True, help="The master key and the host key too: keep the file as safe as them.")
@@ -73,30 +84,27 @@ def backup_command(settings: Settings, with_keys: bool, file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def restore_command(settings: Settings, key_file: Path | None, file: Path) -> None:
     """Put a backup in the place of what is stored. The server must not run; it starts with the backup next time."""
-    state = StateDirectory(settings.server.state_dir)
-    with maintenance(state, "restore") as deeds:
+    with _opened(settings) as state, maintenance(state, "restore") as deeds:
         manifest, aside = restore(file, state, key_file)
         detail = f"{file}, of {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(manifest.time))}"
         deeds.append(Deed("maintenance", "restore", detail=detail, commit=manifest.head, digest=manifest.digest))
     click.echo(f"{state.path}: the configuration after commit {manifest.head} is restored")
     click.echo(f"what was there before is in {aside}")
-    state.close()
 
 
 @click.command("rotate-key")
 @stored
 def rotate_key_command(settings: Settings) -> None:
     """Make a new master key and seal all stored secrets with it. The server must not run; tunnels stay as they are."""
-    state = StateDirectory(settings.server.state_dir)
-    if state.is_new:
-        raise StateFault(f"state directory {state.path}: there is no journal")
-    with maintenance(state, "rotate-key") as deeds:
-        rotated = rotate(state, load_schema(settings, state))
-        detail = f"the chain of the journal ended with {rotated.before} before"
-        deeds.append(Deed("maintenance", "rotate-key", detail=detail, commit=rotated.head, digest=rotated.after))
+    with _opened(settings) as state:
+        if state.is_new:
+            raise StateFault(f"state directory {state.path}: there is no journal")
+        with maintenance(state, "rotate-key") as deeds:
+            rotated = rotate(state, load_schema(settings, state))
+            detail = f"the chain of the journal ended with {rotated.before} before"
+            deeds.append(Deed("maintenance", "rotate-key", detail=detail, commit=rotated.head, digest=rotated.after))
     click.echo(f"{rotated.secrets} sealed values in {rotated.commits} commits are sealed with the new master key")
     if rotated.left:
         click.echo(f"{rotated.left} belong to modules that are gone: the old key stays in {state.key_file}", err=True)
     else:
         click.echo("the old key is forgotten; backups made before need it")
-    state.close()

@@ -58,7 +58,7 @@ def _charon(kernel_plugin: str) -> Daemon:
 
 
 STRONGSWAN = limits.capabilities(_charon("kernel-netlink"), marks=True)
-"""strongSwan 5.9.8 with the kernel's ESP and a table ``marking`` in the settings."""
+"""strongSwan 5.9.8 with the kernel's ESP and a table ``marking`` and certificates in the settings."""
 
 USER_SPACE = limits.capabilities(_charon("kernel-libipsec"), marks=False)
 """strongSwan 5.9.8 with ESP in user space, which nothing marks."""

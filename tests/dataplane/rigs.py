@@ -93,7 +93,9 @@ def _site(request: pytest.FixtureRequest, stack: ExitStack, backend: str, option
     directory = request.getfixturevalue("tmp_path_factory").mktemp(backend)
     daemon = server(directory, request.getfixturevalue("schema_cache"), backend, options).start()
     stack.callback(daemon.close)
-    return stack.enter_context(at(daemon))
+    site = stack.enter_context(at(daemon))
+    site.until_connected()
+    return site
 
 
 def _simulator(request: pytest.FixtureRequest, stack: ExitStack) -> Rig:

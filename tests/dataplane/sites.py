@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,13 @@ class Site:
             found[own if above == "state" else f"{above}/{own}"] = leaf.text or ""
         return found
 
+    def until_connected(self) -> None:
+        """Until the backend can be asked and holds what is configured."""
+        deadline = time.monotonic() + PATIENCE
+        while self.backend("health") != "connected":
+            assert time.monotonic() < deadline, self.backend("last-error")
+            time.sleep(0.1)
+
     def backend(self, leaf: str) -> str:
         """A leaf of what the server says of its backend."""
         return "".join(texts(self.get(f"/plat:platform/plat:backend/plat:{leaf}"), f"//plat:{leaf}"))
@@ -101,10 +109,10 @@ def at(daemon: Daemon) -> Iterator[Site]:
 
 
 def server(directory: Path, schema_cache: Path, backend: str, options: Mapping[str, object]) -> Daemon:
-    """A server, not started yet, with that backend and its settings."""
+    """A server, not started yet, with that backend and its settings; the kernel of a virtual machine may take long."""
     directory.mkdir(exist_ok=True)
     lines = "\n".join(f"{name} = {_toml(value)}" for name, value in options.items())
-    text = f'[backend]\nname = "{backend}"\n[backend.{backend}]\n{lines}\n'
+    text = f'[backend]\nname = "{backend}"\ndeadline = 120\n[backend.{backend}]\n{lines}\n'
     return Daemon(directory, settings=text, schema_cache=schema_cache)
 
 

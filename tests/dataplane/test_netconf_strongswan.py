@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,11 +17,13 @@ import pytest
 
 from dataplane.charon import LOCAL, PEERS, SOURCE, Lab
 from dataplane.sites import Site, at, server
-from support.server import Daemon
+from support.certificates import issue
+from support.server import PATIENCE, Daemon
 from support.state import NS, texts
 
 pytestmark = pytest.mark.timeout(120)
 
+GATEWAY, PEER = "gateway.example", "peer.example"
 TYPES = "urn:cryptomap:yang:cryptomap-types"
 
 CONTEXT = f"""
@@ -37,28 +40,40 @@ MAP = f"""
 <crypto-map xmlns="{NS["ips"]}"><name>{{name}}</name><type>ikev2-ipv4</type><match-address>{{name}}</match-address>
   <peer>{{peer}}</peer>
   <ikev2>
-    <authentication>
-      <local><pre-shared-key>{{key}}</pre-shared-key></local>
-      <remote><pre-shared-key>{{key}}</pre-shared-key></remote>
-    </authentication>
+    {{proof}}
     <ikev2-ikesa><transform-set>I-{{name}}</transform-set></ikev2-ikesa>
     <payload><name>all</name><match>ipv4</match><transform-set>E-{{name}}</transform-set></payload>{{more}}
   </ikev2></crypto-map>"""
-DEFAULTS = {"initiate": "on-bind", "key": "a pre-shared key", "ike": "", "esp": "", "more": ""}
+DEFAULTS = {"initiate": "on-bind", "ike": "", "esp": "", "more": ""}
+
+
+def shared(key: str = "a pre-shared key") -> str:
+    """Both sides prove themselves by a key."""
+    side = f"<pre-shared-key>{key}</pre-shared-key>"
+    return f"<authentication><local>{side}</local><remote>{side}</remote></authentication>"
+
+
+def certified(own: str, peer: str) -> str:
+    """We prove ourselves by a certificate, the peer by one with that identity, of the same CA."""
+    return f"""
+    <authentication><local><identity>{own}</identity><certificate/></local>
+      <remote><identity>{peer}</identity><certificate/></remote></authentication>
+    <certificate>{own}</certificate><ca-certificate>ca</ca-certificate>"""
 
 
 def here(number: int = 1, **changes: str) -> str:
     """A map of the gateway towards the peer of that number."""
     other = f"10.0.{number}.0/24"
     ends = {"interface": "wire", "local": LOCAL, "peer": PEERS[number - 1], "source": SOURCE, "destination": other}
-    return MAP.format(**{**DEFAULTS, "name": f"foo{number}", **ends, **changes})
+    return MAP.format(**{**DEFAULTS, "proof": shared(), "name": f"foo{number}", **ends, **changes})
 
 
 def there(number: int = 1, **changes: str) -> str:
     """The same map as that peer has it; it waits for the gateway."""
     own, local = f"10.0.{number}.0/24", PEERS[number - 1]
     ends = {"interface": f"wire{number}", "local": local, "peer": LOCAL, "source": own, "destination": SOURCE}
-    return MAP.format(**{**DEFAULTS, "name": f"foo{number}", "initiate": "on-traffic", **ends, **changes})
+    waits = {"name": f"foo{number}", "initiate": "on-traffic"}
+    return MAP.format(**{**DEFAULTS, "proof": shared(), **waits, **ends, **changes})
 
 
 def configuration(*maps: str) -> str:
@@ -70,9 +85,14 @@ def servers(charons: Lab, tmp_path_factory: pytest.TempPathFactory, schema_cache
     directory = tmp_path_factory.mktemp("sites")
     charons.gateway.reset()
     charons.peer.reset()
-    patience = {"timeout": 2, "retry-min": 0.2, "retry-max": 1}
+    ca = issue(directory, "ca", is_ca=True)
+    issue(directory, GATEWAY, by=ca, alternatives=[GATEWAY])
+    issue(directory, PEER, by=ca, alternatives=[PEER])
+    for certificate in directory.glob("*.pem"):
+        certificate.rename(certificate.with_suffix(".crt"))
+    settings = {"timeout": 2, "retry-min": 0.2, "retry-max": 1, "certificates": directory}
     started = [
-        server(directory / name, schema_cache, "strongswan", {"socket": charon.socket, **patience}).start()
+        server(directory / name, schema_cache, "strongswan", {"socket": charon.socket, **settings}).start()
         for name, charon in (("gateway", charons.gateway), ("peer", charons.peer))
     ]
     yield tuple(started)
@@ -178,9 +198,9 @@ def test_one_commit_of_five_maps_and_their_algorithms(gateway: Site, peer: Site,
 
 
 def test_another_key_is_told_until_the_peer_s_operator_mends_it(gateway: Site, peer: Site) -> None:
-    peer.commit(configuration(there(key="another key")))
+    peer.commit(configuration(there(proof=shared("another key"))))
     gateway.commit(configuration(here()))
-    reason = "the peer rejects our authentication: pre-shared key or identities differ (AUTHENTICATION_FAILED)"
+    reason = "the peer rejects our authentication: key, certificate or identities differ (AUTHENTICATION_FAILED)"
     gateway.hear("tunnel-down", reason=reason)
     assert gateway.state("foo1")["last-error"] == reason
     peer.hear("tunnel-down", reason="the peer's pre-shared key differs from ours (AUTHENTICATION_FAILED)")
@@ -208,6 +228,35 @@ def test_a_refusal_is_told(gateway: Site, peer: Site, changes: dict[str, str], w
     state = gateway.state("foo1")
     assert state["last-error"] == words
     assert state["status"] in ("down", "negotiating")  # it is tried again and again
+
+
+# ===== certificates =====
+
+
+def test_certificates_prove_who_is_who(charons: Lab, gateway: Site, peer: Site) -> None:
+    peer.commit(configuration(there(proof=certified(PEER, GATEWAY))))
+    gateway.commit(configuration(here(proof=certified(GATEWAY, PEER))))
+    gateway.hear("tunnel-up")
+    assert charons.ping(1)
+    assert len(charons.gateway.vici.request("get-keys")["keys"]) == 1
+    gateway.clear()
+    assert charons.gateway.vici.request("get-keys")["keys"] == []
+
+
+def test_a_certificate_of_somebody_else_is_refused(gateway: Site, peer: Site) -> None:
+    peer.commit(configuration(there(proof=certified(PEER, "somebody.example"))))
+    gateway.commit(configuration(here(proof=certified(GATEWAY, PEER))))
+    gateway.hear(
+        "tunnel-down",
+        reason="the peer rejects our authentication: key, certificate or identities differ (AUTHENTICATION_FAILED)",
+    )
+
+
+def test_a_certificate_that_is_not_there_is_named(gateway: Site) -> None:
+    error = gateway.refused(configuration(here(proof=certified("nobody", PEER))))
+    assert error.app_tag == "backend-capability"
+    assert "nobody.crt: No such file or directory" in (error.message or "")
+    assert gateway.state("foo1") == {}
 
 
 # ===== losses and restarts =====
@@ -285,15 +334,37 @@ def test_a_hanging_charon_does_not_hang_the_server(
 def test_a_killed_server_finds_its_tunnels_as_they_were(
     charons: Lab, servers: tuple[Daemon, Daemon], peer: Site
 ) -> None:
+    """With their SAs, and with what they have carried: also by an SA that a rekey has ended."""
     with _cleared(servers[0]) as gateway:
         up(gateway, peer)
+        first = gateway.state("foo1")["child-sa/inbound-spi"]
         assert charons.ping(1, count=2)
-        before = gateway.state("foo1")
+        _rekey(charons)
+        before = _until(gateway, lambda state: state["statistics/rekeys"] == "1")
+        assert before["child-sa/inbound-spi"] != first
+        assert charons.ping(1)
     servers[0].kill()
     servers[0].start()
     with at(servers[0]) as again:
         after = again.state("foo1")
         assert after["child-sa/inbound-spi"] == before["child-sa/inbound-spi"]
-        assert after["statistics/output-packets"] == before["statistics/output-packets"] == "2"
+        assert before["statistics/output-packets"] == "2"
+        assert (after["statistics/output-packets"], after["statistics/rekeys"]) == ("3", "1")
         again.clear()
         again.hear("tunnel-down", reason="the map left the interface")
+
+
+def _rekey(charons: Lab) -> None:
+    """As when the lifetime of the child SA nears its end."""
+    ((_, report),) = charons.gateway.sas()
+    (child,) = report["child-sas"].values()
+    charons.gateway.vici.request("rekey", {"child-id": child["uniqueid"]})
+
+
+def _until(site: Site, condition: Callable[[dict[str, str]], bool]) -> dict[str, str]:
+    """The state of the map when it is so; a rekey is told by no notification."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition(state := site.state("foo1")):
+        assert time.monotonic() < deadline, state
+        time.sleep(0.05)
+    return state

@@ -11,11 +11,11 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from functools import partial
+from dataclasses import replace
 from secrets import token_hex
 from typing import Any, TypeVar
 
-from cryptomap_backend.capabilities import Capabilities
+from cryptomap_backend.capabilities import Capabilities, Complaint
 from cryptomap_backend.change import Change
 from cryptomap_backend.contract import ApplyFailed, Lane, OutcomeUnknown, Unavailable
 from cryptomap_backend.intent import Intent, L2Marking, Responder, ResponderId, Tunnel, TunnelId
@@ -24,6 +24,7 @@ from cryptomap_backend.plan import Plan, Step, make_plan
 from cryptomap_backend.simulator.events import EventQueue
 from cryptomap_backend.state import Drift, Event, Health, Observation
 from cryptomap_backend.strongswan import effects
+from cryptomap_backend.strongswan.certificates import CertificateFault, Certificates
 from cryptomap_backend.strongswan.keeper import Keeper
 from cryptomap_backend.strongswan.limits import Daemon, capabilities, complaints
 from cryptomap_backend.strongswan.listener import Listener
@@ -49,6 +50,7 @@ class StrongswanBackend:
 
     def __init__(self, settings: Settings, marking: Callable[[], Marking] | None = None) -> None:
         self._settings = settings
+        self._certificates = Certificates(settings.certificates)
         self._marking = {lane: marking() for lane in Lane} if marking else {}
         self._vici = {lane: Vici(settings.socket, settings.timeout) for lane in Lane}
         self._queue = EventQueue(settings.event_limit)
@@ -82,20 +84,27 @@ class StrongswanBackend:
         return daemon
 
     def _capabilities(self, daemon: Daemon) -> Capabilities:
-        return capabilities(daemon, bool(self._marking))
+        return capabilities(daemon, bool(self._marking), certificates=self._certificates.directory is not None)
 
     def _translator(self, daemon: Daemon) -> Translator:
         marking = self._marking.get(Lane.COMMANDS)
-        return Translator(self._settings.prefix, marking.marks if marking else None, traps=not daemon.user_space)
+        marks = marking.marks if marking else None
+        return Translator(self._settings.prefix, marks, not daemon.user_space, self._certificates)
 
     # ===== commands =====
 
     def prepare(self, change: Change) -> Plan:
         self._refuse_in_doubt()
         daemon = self._ask(Lane.COMMANDS)
-        warnings = judge(change, self._capabilities(daemon), partial(complaints, marks=bool(self._marking)))
+        warnings = judge(change, self._capabilities(daemon), self._complaints)
         plan = make_plan(change, self._monitor.live, next(self._tokens), warnings)
-        return effects.named(plan, self._translator(daemon), self._monitor.live)
+        return effects.named(plan, replace(self._translator(daemon), certificates=None), self._monitor.live)
+
+    def _complaints(self, item: Tunnel | Responder) -> Iterator[Complaint]:
+        """What no capability says."""
+        yield from complaints(item, bool(self._marking))
+        if item.ike is not None:
+            yield from self._certificates.complaints(item.ike)
 
     def apply(self, plan: Plan) -> None:
         self._do(plan.steps)
@@ -108,7 +117,7 @@ class StrongswanBackend:
             raise Unavailable(self._listener.last_error or f"charon at {self._settings.socket} does not answer")
         losses = self._listener.losses
         translator = self._translator(self._ask(Lane.COMMANDS))
-        wanted = {item.id: translator.connection(item) for item in _items(intent)}
+        wanted = {item.id: _translated(translator, item) for item in _items(intent)}
         with self._doubting(), Programming(self._vici[Lane.COMMANDS]) as programming:
             drift = self._mend(programming, wanted, intent.l2)
             if not self._listener.resync(self._settings.timeout):
@@ -152,7 +161,7 @@ class StrongswanBackend:
         item = step.old if step.new is None else step.new
         if item is None or isinstance(item, L2Marking):
             return None
-        new = None if step.new is None else translator.connection(item)
+        new = None if step.new is None else _translated(translator, item)
         return self._held.get(item.id), new
 
     def _enact(self, programming: Programming, old: Connection | None, new: Connection | None) -> None:
@@ -162,12 +171,18 @@ class StrongswanBackend:
             self._monitor.release(old.name, "the map left the interface")
             programming.unload(old.name, [shared.name for shared in old.shared])
             del self._held[old.item]
+            programming.forget_private_keys(self._unused_keys(old))
             return
         renegotiate = False
         if old is not None and effects.closes(old, new):
             renegotiate = self._close(programming, old.name, "the configuration changed")
         self._monitor.hold(new, renegotiate)
         self._held[new.item] = new
+
+    def _unused_keys(self, gone: Connection) -> list[str]:
+        """The private keys of a connection that no other has."""
+        used = {key.id for connection in self._held.values() for key in connection.credentials.keys}
+        return [key.id for key in gone.credentials.keys if key.id not in used]
 
     def _close(self, programming: Programming, name: str, reason: str) -> bool:
         """Close the SAs of a connection; whether it was up."""
@@ -190,9 +205,10 @@ class StrongswanBackend:
         vici = self._vici[Lane.COMMANDS]
         found = {name: report for one in vici.stream("list-conns", "list-conn") for name, report in one.items()}
         keys = {key for key in vici.request("get-shared").get("keys", ()) if self._is_ours(key)}
+        private = frozenset(vici.request("get-keys").get("keys", ()))
         by_name = {connection.name: connection for connection in wanted.values()}
         strangers = [name for name in found if self._is_ours(name) and name not in by_name]
-        wrong = [one for one in wanted.values() if not _fits(one, found.get(one.name), keys)]
+        wrong = [one for one in wanted.values() if not _fits(one, found.get(one.name), keys | private)]
         l2_differs = self._mend_l2(programming, l2)
         for connection in wrong:
             programming.load(connection, None, unknown=connection.name in found)
@@ -355,4 +371,13 @@ def _children(report: Mapping[str, Any] | None) -> frozenset[str]:
 
 def _fits(connection: Connection, report: Mapping[str, Any] | None, keys: Set[str]) -> bool:
     """Whether charon has exactly that, keys included."""
-    return _children(report) == connection.child_names and all(shared.name in keys for shared in connection.shared)
+    wanted = {shared.name for shared in connection.shared} | {key.id for key in connection.credentials.keys}
+    return _children(report) == connection.child_names and wanted <= keys
+
+
+def _translated(translator: Translator, item: Tunnel | Responder) -> Connection:
+    """Raises ApplyFailed."""
+    try:
+        return translator.connection(item)
+    except CertificateFault as fault:
+        raise ApplyFailed(f"{item.id}: {fault}") from fault

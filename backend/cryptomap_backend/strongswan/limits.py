@@ -24,7 +24,6 @@ NOTES: Mapping[str, str] = {
     Feature.SETUP_TIMER: "counted by cryptomap for tunnels that it initiates; for responders strongswan.conf: "
     "half_open_timeout counts",
     Feature.NATT: "NAT detection is always on: strongSwan cannot switch it off per connection",
-    Feature.CERTIFICATE: "certificates and their keys are not loaded into charon yet",
     Feature.EAP: "EAP profiles are not loaded into charon",
     Feature.PSK: "of two tunnels between the same identities charon tries both keys",
     TunnelKind.MANUAL: "charon has no manual keys; backend linux does",
@@ -76,11 +75,17 @@ class Daemon:
         return cls(version["version"], version.get("release", ""), frozenset(stats.get("plugins", ())), algorithms)
 
 
-def capabilities(daemon: Daemon, marks: bool, dei: bool = False) -> Capabilities:
-    """``marks``: packets of SAs are marked and something turns marks into DSCP, PCP and TC."""
+NO_CERTIFICATES: Mapping[str, str] = {
+    Feature.CERTIFICATE: "no directory of certificates is configured for this backend (certificates of its settings)",
+}
+
+
+def capabilities(daemon: Daemon, marks: bool, certificates: bool = True) -> Capabilities:
+    """``marks``: packets of SAs are marked and something turns marks into DSCP, PCP and TC. ``certificates``: there is
+    a directory of them."""
     encryption, integrity, prf, groups = loaded(daemon.algorithms)
-    lacks = {Feature.ECN, Feature.SET_DF, Feature.CERTIFICATE, Feature.EAP, Feature.IKE_TIMERS}
-    lacks |= set() if dei else {Feature.DEI}
+    lacks = {Feature.ECN, Feature.SET_DF, Feature.DEI, Feature.EAP, Feature.IKE_TIMERS}
+    lacks |= set() if certificates else {Feature.CERTIFICATE}
     lacks |= set() if marks else {Feature.DOT1P, Feature.MPLS_TC}
     full = Capabilities("strongswan")
     able = replace(
@@ -99,7 +104,7 @@ def capabilities(daemon: Daemon, marks: bool, dei: bool = False) -> Capabilities
         dscp_policy=DscpPolicy.COPY_OR_FIXED if marks else DscpPolicy.COPY,
         versions=daemon.versions,
         platform=Platform(type="generic"),
-        notes={**NOTES, **({} if marks else NO_MARKING)},
+        notes={**NOTES, **({} if marks else NO_MARKING), **({} if certificates else NO_CERTIFICATES)},
     )
     return _in_user_space(able) if daemon.user_space else able
 

@@ -24,6 +24,7 @@ from cryptomap_backend.intent import (
     Tunnel,
 )
 from cryptomap_backend.plan import negotiated
+from cryptomap_backend.strongswan.certificates import Certificates, Credentials
 from cryptomap_backend.strongswan.names import ChildName, Item, connection_name, digest
 from cryptomap_backend.strongswan.proposals import ah_proposal, esp_proposal, ike_proposal
 
@@ -72,6 +73,7 @@ class Connection:
     name: str
     body: Mapping[str, Any]
     shared: tuple[Shared, ...]
+    credentials: Credentials
     children: Mapping[str, ChildName]
     variants: Mapping[tuple[str, int | None], ChildName]
     initiates: bool
@@ -89,17 +91,19 @@ class Connection:
 @dataclass(frozen=True, slots=True)
 class Translator:
     """``prefix`` is what our names begin with. ``traps`` tells whether the kernel asks for SAs when a packet matches a
-    policy (user-space ESP does not). Without ``marks`` SAs carry no mark."""
+    policy (user-space ESP does not). Without ``marks`` SAs carry no mark; without ``certificates`` no file is read,
+    which is good for comparing only."""
 
     prefix: str = "cryptomap"
     marks: Marks | None = None
     traps: bool = True
+    certificates: Certificates | None = None
 
     def name(self, item: Item) -> str:
         return connection_name(self.prefix, item)
 
     def connection(self, item: Tunnel | Responder) -> Connection:
-        """Raises KeyError for an algorithm without a strongSwan keyword: capabilities name none of them."""
+        """Raises CertificateFault; KeyError for an algorithm without a strongSwan keyword: capabilities name none."""
         return self._tunnel(item) if isinstance(item, Tunnel) else self._responder(item)
 
     # ===== tunnels =====
@@ -111,7 +115,8 @@ class Translator:
             *(tunnel.kind, tunnel.family, tunnel.local, tunnel.remote, tunnel.natt, tunnel.vrf, tunnel.selector),
             *(ike.local, ike.remote, ike.ca_certificates, ike.proposals),
         )
-        version = digest(tunnel)
+        credentials = self._credentials(ike)
+        version = digest(tunnel, credentials)
         children: dict[str, ChildName] = {}
         variants: dict[tuple[str, int | None], ChildName] = {}
         bodies: dict[str, dict[str, Any]] = {}
@@ -132,8 +137,9 @@ class Translator:
             item=tunnel.id,
             source=tunnel,
             name=name,
-            body=_ike_body(ike, tunnel.local, tunnel.remote) | {"children": bodies},
+            body=_ike_body(ike, credentials, tunnel.local, tunnel.remote) | {"children": bodies},
             shared=tuple(_shared(name, ike, tunnel.local, tunnel.remote)),
+            credentials=credentials,
             children=children,
             variants=variants,
             initiates=tunnel.initiate is Initiate.BIND and tunnel.remote is not None,
@@ -145,7 +151,8 @@ class Translator:
     def _responder(self, responder: Responder) -> Connection:
         ike, name = responder.ike, self.name(responder.id)
         base = (responder.local, ike, responder.natt, responder.vrf)
-        version = digest(responder)
+        credentials = self._credentials(ike)
+        version = digest(responder, credentials)
         children: dict[str, ChildName] = {}
         bodies: dict[str, dict[str, Any]] = {}
         for child in responder.children:
@@ -157,15 +164,19 @@ class Translator:
             item=responder.id,
             source=responder,
             name=name,
-            body=_ike_body(ike, responder.local, None) | {"children": bodies},
+            body=_ike_body(ike, credentials, responder.local, None) | {"children": bodies},
             shared=tuple(_shared(name, ike, responder.local, None)),
+            credentials=credentials,
             children=children,
             variants={},
             initiates=False,
             reachable=False,
         )
 
-    # ===== children =====
+    # ===== parts of either =====
+
+    def _credentials(self, ike: Ike) -> Credentials:
+        return self.certificates.of(ike) if self.certificates else Credentials()
 
     def _mark(self, dscp: int | None) -> int | None:
         """What an SA is marked with: nothing where nothing is marked."""
@@ -190,7 +201,7 @@ class Translator:
         return body
 
 
-def _ike_body(ike: Ike, local: Address, remote: Address | None) -> dict[str, Any]:
+def _ike_body(ike: Ike, credentials: Credentials, local: Address, remote: Address | None) -> dict[str, Any]:
     """``unique`` is "never" because identities are not: two maps to one peer share them, and an INITIAL_CONTACT (RFC
     7296 section 2.4) of one would close the SAs of the other. Duplicates are found by their connection instead."""
     body: dict[str, Any] = {
@@ -198,8 +209,8 @@ def _ike_body(ike: Ike, local: Address, remote: Address | None) -> dict[str, Any
         "local_addrs": [str(local)],
         "remote_addrs": [str(remote or "%any")],
         "proposals": [ike_proposal(proposal) for proposal in ike.proposals],
-        "local": {"auth": "psk", "id": _identity(ike.local, local)},
-        "remote": {"auth": "psk", "id": _identity(ike.remote, remote)},
+        "local": _own_proof(ike.local, credentials, local),
+        "remote": _peers_proof(ike.remote, credentials, remote),
         "dscp": f"{ike.dscp:06b}",
         "fragmentation": "yes" if ike.fragmentation else "no",
         "mobike": "no",
@@ -210,6 +221,20 @@ def _ike_body(ike: Ike, local: Address, remote: Address | None) -> dict[str, Any
     if ike.dpd is not None:
         body["dpd_delay"] = f"{ike.dpd.interval}s"
     return body
+
+
+def _own_proof(side: Authentication, credentials: Credentials, address: Address) -> dict[str, Any]:
+    """Without an identity a certificate's subject is the identity."""
+    if not credentials.own:
+        return {"auth": "psk", "id": _identity(side, address)}
+    return {"auth": "pubkey", "certs": list(credentials.own), **({"id": side.identity} if side.identity else {})}
+
+
+def _peers_proof(side: Authentication, credentials: Credentials, address: Address | None) -> dict[str, Any]:
+    """Without an identity whoever has a certificate of the CAs is the peer."""
+    if not credentials.authorities:
+        return {"auth": "psk", "id": _identity(side, address)}
+    return {"auth": "pubkey", "cacerts": list(credentials.authorities), "id": side.identity or "%any"}
 
 
 def _identity(side: Authentication, address: Address | None) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cryptomap_backend.contract import ApplyFailed, OutcomeUnknown, Unavailable
+from cryptomap_backend.strongswan.certificates import Credentials
 from cryptomap_backend.strongswan.messages import Connection, Shared
 from cryptomap_backend.strongswan.vici import Lost, Rejected, Vici
 
@@ -56,6 +57,7 @@ class Programming:
         after = {shared.name: shared for shared in new.shared}
         for name in after.keys() - before.keys():
             self._load_shared(after[name])
+        self._load_credentials(new.credentials)
         self._load_connection(new, old, unknown)
         for name in before.keys() - after.keys():
             self._unload_shared(before[name])
@@ -63,6 +65,16 @@ class Programming:
     def _load_shared(self, shared: Shared) -> None:
         self._undo.append(lambda: self._tell("unload-shared", {"id": shared.name}))
         self._vici.request("load-shared", shared.message())
+
+    def _load_credentials(self, credentials: Credentials) -> None:
+        """Loading again what charon has does no harm. Revocation lists stay until charon ends."""
+        known = self._vici.request("get-keys").get("keys", ()) if credentials.keys else ()
+        for key in credentials.keys:
+            if key.id not in known:
+                self._undo.append(lambda key=key: self._tell("unload-key", {"id": key.id}))  # type: ignore[misc]
+            self._vici.request("load-key", {"type": "any", "data": key.secret.reveal()})
+        for text in credentials.revoked:
+            self._vici.request("load-cert", {"type": "x509_crl", "data": text})
 
     def _unload_shared(self, shared: Shared) -> None:
         self._undo.append(lambda: self._vici.request("load-shared", shared.message()))
@@ -86,6 +98,10 @@ class Programming:
     def forget_keys(self, names: list[str]) -> None:
         for name in names:
             self._tell("unload-shared", {"id": name})
+
+    def forget_private_keys(self, ids: list[str]) -> None:
+        for key in ids:
+            self._tell("unload-key", {"id": key})
 
     def close_sas(self, name: str) -> None:
         """End all SAs of a connection now: the peer is told, its answer not awaited."""

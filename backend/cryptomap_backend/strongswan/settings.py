@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from cryptomap_backend.load import SettingsFault
@@ -17,7 +18,8 @@ class Settings:
     connections and keys in charon; those of others are left alone. ``timeout`` is how many seconds charon may be silent
     within one exchange. ``retry_min`` and ``retry_max`` are the shortest and longest pause in seconds before a tunnel
     is negotiated again. ``marking`` is a table of the settings of backend linux that mark: without it SAs carry no
-    mark, and only the DSCP of the application reaches the wire."""
+    mark, and only the DSCP of the application reaches the wire. ``certificates`` is the directory of the files that the
+    configuration names: NAME.crt, NAME.key, NAME.crl."""
 
     socket: str = "/var/run/charon.vici"
     prefix: str = "cryptomap"
@@ -25,6 +27,7 @@ class Settings:
     retry_min: float = 1.0
     retry_max: float = 60.0
     marking: Mapping[str, object] | None = None
+    certificates: Path | None = None
     event_limit: int = 65536
 
     @classmethod
@@ -78,5 +81,6 @@ _READERS: Mapping[str, Callable[[str, object], Any]] = {
     "retry_min": _seconds,
     "retry_max": _seconds,
     "marking": _table,
+    "certificates": lambda name, value: Path(_text(name, value)),
     "event_limit": _integer,
 }

@@ -24,7 +24,7 @@ class Cause:
 
 
 _NOTIFY = {
-    "AUTHENTICATION_FAILED": "the peer rejects our authentication: pre-shared key or identities differ",
+    "AUTHENTICATION_FAILED": "the peer rejects our authentication: key, certificate or identities differ",
     "NO_PROPOSAL_CHOSEN": "the peer accepts none of our IKE transform sets",
     "TS_UNACCEPTABLE": "the peer does not accept our traffic selector: its crypto ACL must mirror ours",
     "INVALID_KE_PAYLOAD": "the peer asks for another DH group",
@@ -50,6 +50,10 @@ _LINES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         (
             r"constraint check failed: identity .* required",
             Cause("the peer's identity is not the configured one (AUTHENTICATION_FAILED)"),
+        ),
+        (
+            r"no trusted \S+ public key found for|no issuer certificate found for|certificate status is not available",
+            Cause("the peer's certificate is not of the configured CAs, has expired or was revoked"),
         ),
         (
             r"received proposals unacceptable|received proposals inacceptable",

@@ -41,6 +41,7 @@ from cryptomap.ipsec.effects import outlook_of
 from cryptomap.ipsec.gateway import Gateway
 from cryptomap.ipsec.platform import Facts
 from cryptomap.ipsec.scope import Policy
+from cryptomap.ipsec.totals import Totals
 from cryptomap.netconf.parser import ParserLimits
 from cryptomap.operations.conversation import serve
 from cryptomap.operations.nacm_rules import check_rules
@@ -93,7 +94,8 @@ async def _serve(settings: Settings, transports: Transports, web: Web | None, st
     schema = load_schema(settings, state)
     backend = _backend(settings)
     policy = Policy(settings.policy.day1, _recovery_users(settings).__contains__)
-    gateway = Gateway(schema, backend, vault, _facts(settings), policy)
+    totals = Totals(state.path / "counters.sqlite")
+    gateway = Gateway(schema, backend, vault, _facts(settings), policy, totals=totals)
     writer = Writer()
     try:
         datastores = await writer.run(_datastores, schema, state, vault, gateway, settings)
@@ -109,6 +111,7 @@ async def _serve(settings: Settings, transports: Transports, web: Web | None, st
         gateway.stop()
         writer.stop()
         backend.close()
+        totals.close()
         audit.close()
     log.info("stopped")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 __all__ = ["NOT_FOR_BACKENDS", "NO_EFFECT", "NO_EFFECT_IN_PAYLOAD"]
 
-CERTIFICATES = "no backend has certificates to check by it"
+CERTIFICATES = "backends check certificates by the CAs and the revocation lists that are listed"
 VENDOR = "it belongs to the vendor's platform"
 
 NO_EFFECT: Mapping[str, str] = {

@@ -15,10 +15,11 @@ from cryptomap_backend.change import Change
 from cryptomap_backend.intent import Intent, Tunnel, TunnelId
 from cryptomap_backend.state import Event, EventKind, TunnelState
 
-__all__ = ["RESYNCHRONIZE", "STATUS_CHANGES", "Notifications"]
+__all__ = ["RESYNCHRONIZE", "SA_CHANGES", "STATUS_CHANGES", "Notifications"]
 
 DOWN = frozenset({EventKind.TUNNEL_DOWN, EventKind.TUNNEL_ERROR})
 STATUS_CHANGES = DOWN | {EventKind.TUNNEL_UP}
+SA_CHANGES = frozenset({EventKind.TUNNEL_UP, EventKind.TUNNEL_DOWN, EventKind.CHILD_REKEYED})
 RESYNCHRONIZE = frozenset({EventKind.BACKEND_BACK})
 """After these the world may hold something else than running asks for."""
 

@@ -26,7 +26,7 @@ from cryptomap.datastore.events import Event as DatastoreEvent
 from cryptomap.datastore.transaction import FactKey, Origin, OutcomeUnknown, Transition
 from cryptomap.datastore.writer import Writer
 from cryptomap.errors import OperationFailed, RpcError
-from cryptomap.ipsec.events import RESYNCHRONIZE, STATUS_CHANGES, Notifications
+from cryptomap.ipsec.events import RESYNCHRONIZE, SA_CHANGES, STATUS_CHANGES, Notifications
 from cryptomap.ipsec.hooks import BackendParticipant
 from cryptomap.ipsec.names import CONTEXTS, Kind
 from cryptomap.ipsec.nouns import Secrets
@@ -36,12 +36,13 @@ from cryptomap.ipsec.rules import findings
 from cryptomap.ipsec.scope import Policy, Scopes
 from cryptomap.ipsec.state import State
 from cryptomap.ipsec.state_platform import HealthRecord, platform, status_of
+from cryptomap.ipsec.totals import Totals
 from cryptomap.ipsec.trace import Tracer, packet_of
 from cryptomap.schema.nodes import InnerNode, Operation, Schema
 from cryptomap_backend.change import Change
 from cryptomap_backend.contract import Backend
 from cryptomap_backend.intent import Intent, TunnelId
-from cryptomap_backend.state import Event
+from cryptomap_backend.state import Event, EventKind
 
 __all__ = ["Gateway", "Handler", "Notify"]
 
@@ -70,7 +71,14 @@ class Gateway:
     """Built before the datastores; :meth:`attach` closes the circle."""
 
     def __init__(
-        self, schema: Schema, backend: Backend, secrets: Secrets, facts: Facts, policy: Policy, clock: Clock = time
+        self,
+        schema: Schema,
+        backend: Backend,
+        secrets: Secrets,
+        facts: Facts,
+        policy: Policy,
+        clock: Clock = time,
+        totals: Totals | None = None,
     ) -> None:
         self.schema = schema
         self.backend = backend
@@ -84,6 +92,7 @@ class Gateway:
         self._notifications = Notifications(schema, lambda: self.intent, self.observer.tunnel_or_none)
         self._datastores: Datastores | None = None
         self._writer: Writer | None = None
+        self._totals = totals or Totals()
         self._health = HealthRecord()
         self._changed: dict[TunnelId, float] = {}
         self._violations: tuple[str, ...] = ()
@@ -125,6 +134,7 @@ class Gateway:
             schema=self.schema,
             scopes=self._scopes,
             observer=self.observer,
+            totals=self._totals,
             running=self._running,
             intent=lambda: self.intent,
             facts=self._facts,
@@ -215,6 +225,7 @@ class Gateway:
     def _committed(self, change: Change, notify: Notify) -> None:
         for tunnel in change.deleted:
             self._changed.pop(tunnel.id, None)
+        self._totals.forget(tunnel.id for tunnel in change.deleted)
         for notification in self._notifications.of_change(change):
             notify(notification)
 
@@ -232,6 +243,7 @@ class Gateway:
         self.observer.forget()
         if event.tunnel is not None and event.kind in STATUS_CHANGES:
             self._changed[event.tunnel] = event.time
+        self._count(event)
         if event.kind in RESYNCHRONIZE and self._writer is not None:
             self._surroundings.forget()
             reason = f"the backend was away: {event.reason}"
@@ -239,6 +251,14 @@ class Gateway:
         for notification in self._notifications.of_event(event):
             notify(notification)
         self.state_changed()
+
+    def _count(self, event: Event) -> None:
+        """Have it written down what a tunnel has carried when its SAs come and go."""
+        if event.tunnel is None or event.kind not in SA_CHANGES:
+            return
+        state = self.observer.tunnel_or_none(event.tunnel)
+        if state is not None:
+            self._totals.note(state, rekeys=int(event.kind is EventKind.CHILD_REKEYED))
 
     def stop(self) -> None:
         """End :meth:`listen` soon."""

@@ -22,6 +22,7 @@ from cryptomap.ipsec.observer import Observer
 from cryptomap.ipsec.read import local_gateway
 from cryptomap.ipsec.rule_text import rule_text
 from cryptomap.ipsec.scope import Scopes
+from cryptomap.ipsec.totals import Totals
 from cryptomap.schema.nodes import InnerNode, Schema
 from cryptomap_backend.contract import BackendError
 from cryptomap_backend.intent import Intent, ResponderId, Tunnel, TunnelId
@@ -38,6 +39,7 @@ class State:
     schema: Schema
     scopes: Scopes
     observer: Observer
+    totals: Totals
     running: Callable[[], Snapshot]
     intent: Callable[[], Intent]
     facts: Callable[[], Mapping[FactKey, str]]
@@ -95,7 +97,7 @@ class State:
             return self._build(path, {"status": "incomplete", "last-error": "; ".join(missing) or None})
         record = state_tunnels.Seen(tunnel, self.facts(), self.time(), self.last_change(item))
         try:
-            return self._build(path, state_tunnels.tunnel(record, self.observer.tunnel(item)))
+            return self._build(path, state_tunnels.tunnel(record, self.observer.tunnel(item), self.totals))
         except BackendError as fault:
             return self._build(path, state_tunnels.unknown(record, str(fault)))
 

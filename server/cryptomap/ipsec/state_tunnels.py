@@ -14,6 +14,7 @@ from cryptomap.ipsec.keywords import identity
 from cryptomap.ipsec.names import Config, Kind, Named
 from cryptomap.ipsec.neighbours import application_address
 from cryptomap.ipsec.scope import protector
+from cryptomap.ipsec.totals import Totals
 from cryptomap_backend.intent import Initiate, Tunnel, TunnelId
 from cryptomap_backend.marking import decide_dscp
 from cryptomap_backend.state import ChildSaState, Counters, IkeSaState, Role, TunnelState, TunnelStatus
@@ -33,11 +34,12 @@ class Seen:
     last_change: float | None
 
 
-def tunnel(seen: Seen, state: TunnelState | None) -> Plain:
+def tunnel(seen: Seen, state: TunnelState | None, totals: Totals) -> Plain:
     """A tunnel as the backend shows it; ``None`` if it does not know of it yet."""
     found = dict(_programmed(seen))
     if state is None:
         return {**found, "status": "unknown", "last-error": "the backend does not know the tunnel yet"}
+    carried, rekeys = totals.of(state)
     nat = state.ike is not None and (state.ike.nat_local or state.ike.nat_remote)
     return {
         **found,
@@ -46,7 +48,7 @@ def tunnel(seen: Seen, state: TunnelState | None) -> Plain:
         "remote-gateway": found["remote-gateway"] or (state.ike.remote if state.ike else None),
         "ike-sa": [_ike_sa(seen, state.ike)] if state.ike else [],
         "child-sa": [_child_sa(seen, child, nat) for child in state.children],
-        "statistics": _counters(state.counters),
+        "statistics": {**_counters(carried), "rekeys": rekeys},
     }
 
 

@@ -10,7 +10,7 @@ from cryptomap_backend.strongswan.wording import cause_of
 @pytest.mark.parametrize(
     ("line", "words", "child", "refused"),
     [
-        ("received AUTHENTICATION_FAILED notify error", "pre-shared key or identities differ", False, True),
+        ("received AUTHENTICATION_FAILED notify error", "key, certificate or identities differ", False, True),
         ("received NO_PROPOSAL_CHOSEN notify error", "none of our IKE transform sets", False, True),
         ("received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", "none of our IPsec transform sets", True, True),
         ("received TS_UNACCEPTABLE notify, no CHILD_SA built", "crypto ACL must mirror ours", True, True),

@@ -94,8 +94,8 @@ def product_world() -> World:
     """Our own modules: small IPsec configurations, and edits of what constraints are about."""
     schema = load(own_module_names())
     maker = EditMaker(schema, skip=frozenset(PRODUCT_SKIPS), tops=frozenset({"contexts", "qos"}))
-    standard = Path(sysconfig.get_path("data"), "share/yang/modules/ietf")
-    libyang = yanglint(sorted(own_directory().glob("*.yang")), [own_directory(), standard])
+    standard = Path(sysconfig.get_path("data"), "share/yang/modules")
+    libyang = yanglint(sorted(own_directory().glob("*.yang")), [own_directory(), standard / "ietf", standard / "iana"])
     return World(schema, maker, libyang, (MODULES.parent / "product.xml").read_text())
 
 

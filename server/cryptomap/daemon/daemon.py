@@ -23,15 +23,17 @@ from lxml import etree
 
 from cryptomap import netconf
 from cryptomap.audit import AuditFault, AuditLimits, AuditLog, Deed
-from cryptomap.daemon import call_home
+from cryptomap.daemon import call_home, system_state
 from cryptomap.daemon.audited import record_start
 from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.inputs import accounts_of, startup_document
 from cryptomap.daemon.schema import load_schema
 from cryptomap.daemon.settings import Settings
 from cryptomap.daemon.transports import Transports, shown
+from cryptomap.daemon.users import Users
 from cryptomap.daemon.web import Web, web_of
 from cryptomap.datastore.datastores import Datastores
+from cryptomap.datastore.password_hashes import PasswordHashes
 from cryptomap.datastore.secrets import Vault
 from cryptomap.datastore.statedir import StateDirectory, StateFault
 from cryptomap.datastore.transaction import Origin
@@ -52,6 +54,7 @@ from cryptomap.schema.faults import SchemaFault
 from cryptomap.schema.nodes import Schema
 from cryptomap.staros.service import StarosText
 from cryptomap.transport import subsystem
+from cryptomap.transport.accounts import Accounts
 from cryptomap.transport.algorithms import PROFILES
 from cryptomap.transport.hostkey import HostKeyFault, load_host_key, read_host_key
 from cryptomap.transport.peer import Peer
@@ -80,12 +83,14 @@ def run(settings: Settings) -> None:
     transports, web = Transports(settings, accounts), web_of(settings, accounts)
     startup = startup_document(settings.startup)
     try:
-        asyncio.run(_serve(settings, transports, web, startup))
+        asyncio.run(_serve(settings, accounts, transports, web, startup))
     except (SchemaFault, StateFault, HostKeyFault, AuditFault) as fault:
         raise StartFault(str(fault)) from fault
 
 
-async def _serve(settings: Settings, transports: Transports, web: Web | None, startup: etree._Element | None) -> None:
+async def _serve(
+    settings: Settings, accounts: Accounts, transports: Transports, web: Web | None, startup: etree._Element | None
+) -> None:
     stop = _stop_signal()
     state = StateDirectory(settings.server.state_dir)
     audit = AuditLog(state.audit, AuditLimits(settings.audit.max_size, settings.audit.keep))
@@ -96,9 +101,12 @@ async def _serve(settings: Settings, transports: Transports, web: Web | None, st
     policy = Policy(settings.policy.day1, _recovery_users(settings).__contains__)
     totals = Totals(state.path / "counters.sqlite")
     gateway = Gateway(schema, backend, vault, _facts(settings), policy, totals=totals)
+    seal = PasswordHashes(schema, vault)
+    users = Users(schema, accounts, _recovery_users(settings))
     writer = Writer()
     try:
-        datastores = await writer.run(_datastores, schema, state, vault, gateway, settings)
+        datastores = await writer.run(_datastores, schema, state, seal, gateway, users, settings)
+        users.follow(datastores)
         gateway.attach(datastores, writer)
         await writer.run(datastores.start)
         writer.on_tick(datastores.tick)
@@ -106,7 +114,7 @@ async def _serve(settings: Settings, transports: Transports, web: Web | None, st
         await writer.run(gateway.examine, datastores.running)
         gc.freeze()
         record_start(audit, datastores)
-        await _hold(settings, transports, web, host_keys, datastores, writer, vault, gateway, audit, stop)
+        await _hold(settings, transports, web, host_keys, datastores, writer, seal, gateway, audit, stop)
     finally:
         gateway.stop()
         writer.stop()
@@ -123,7 +131,7 @@ async def _hold(
     host_keys: Sequence[asyncssh.SSHKey],
     datastores: Datastores,
     writer: Writer,
-    vault: Vault,
+    seal: PasswordHashes,
     gateway: Gateway,
     audit: AuditLog,
     stop: asyncio.Event,
@@ -132,8 +140,12 @@ async def _hold(
     server = Server(
         datastores,
         writer,
-        seal=vault,
-        providers={**gateway.providers(), **call_home.providers(datastores.schema, transports.call_home)},
+        seal=seal,
+        providers={
+            **gateway.providers(),
+            **call_home.providers(datastores.schema, transports.call_home),
+            **system_state.providers(datastores.schema),
+        },
         handlers=gateway.handlers(),
         recovery=_recovery_users(settings),
         groups=lambda name: settings.users[name].groups if name in settings.users else (),
@@ -203,14 +215,14 @@ def _facts(settings: Settings) -> Facts:
 
 
 def _datastores(
-    schema: Schema, state: StateDirectory, vault: Vault, gateway: Gateway, settings: Settings
+    schema: Schema, state: StateDirectory, seal: PasswordHashes, gateway: Gateway, users: Users, settings: Settings
 ) -> Datastores:
     return Datastores(
         schema,
         state,
-        vault,
+        seal,
         participants=[gateway.participant],
-        checks=[gateway.check, check_rules(schema)],
+        checks=[gateway.check, check_rules(schema), users.check],
         startup_enabled=settings.server.startup_datastore,
         writable_running=settings.server.writable_running,
     )

@@ -19,20 +19,20 @@ from enum import StrEnum
 
 from lxml import etree
 
-from cryptomap.data.xml import WriteOptions, read_config, write
+from cryptomap.data.xml import Sealer, read_config
 from cryptomap.datastore.checkpoint import Header
 from cryptomap.datastore.checkpoints import Checkpoints
 from cryptomap.datastore.history import ORIGIN_DIGEST, History, digest_of, pack
 from cryptomap.datastore.journal import KEY_PATH, connect
+from cryptomap.datastore.password_hashes import PasswordHashes
 from cryptomap.datastore.recovery import Archive, parse
+from cryptomap.datastore.salvage import config_element
 from cryptomap.datastore.secrets import PREFIX, KeyFile, Vault
 from cryptomap.datastore.statedir import StateDirectory, StateFault
 from cryptomap.datastore.steps import Observer, silent
 from cryptomap.schema.nodes import Schema
 
 __all__ = ["Rotated", "RotationStep", "rotate"]
-
-CONFIG = "{urn:ietf:params:xml:ns:netconf:base:1.0}config"
 
 
 class RotationStep(StrEnum):
@@ -66,13 +66,14 @@ def rotate(state: StateDirectory, schema: Schema, step: Observer = silent) -> Ro
     keys = KeyFile.read(state.key_file).rotated()
     resealer = _Resealer(schema, keys.vault())
     checkpoints = Checkpoints(state.checkpoints)
-    root = _current(state, schema, checkpoints, keys.vault())
+    seal = PasswordHashes(schema, keys.vault())
+    root = _current(state, schema, checkpoints, seal)
     keys.write(state.key_file)
     step(RotationStep.KEY_ADDED)
     rotated = _reseal_journal(state, resealer, step)
     step(RotationStep.COMMITTED)
     if (head := rotated.head) > 0:
-        new = read_config(schema, resealer.element(root), keys.vault())
+        new = read_config(schema, resealer.element(root), seal)
         checkpoints.write(schema, new, Header(head, rotated.after, schema.content_id))
         checkpoints.remove_all_but(head)
     step(RotationStep.CHECKPOINT_WRITTEN)
@@ -84,16 +85,14 @@ def rotate(state: StateDirectory, schema: Schema, step: Observer = silent) -> Ro
     return rotated
 
 
-def _current(state: StateDirectory, schema: Schema, checkpoints: Checkpoints, vault: Vault) -> etree._Element:
+def _current(state: StateDirectory, schema: Schema, checkpoints: Checkpoints, seal: Sealer) -> etree._Element:
     """Running as a config element. Raises StateFault if this version has not taken it over yet."""
     history = History(state.journal)
     records = history.records(1)
-    rebuilt = Archive(schema, vault, checkpoints, history).rebuild(records[0].id if records else 0)
+    rebuilt = Archive(schema, seal, checkpoints, history).rebuild(records[0].id if records else 0)
     if not rebuilt.trusted:
         raise StateFault("the configuration was stored under other modules: start the server once, then rotate the key")
-    config = etree.Element(CONFIG)
-    config.extend(etree.fromstring(b"".join([b"<x>", *write(schema, rebuilt.root, WriteOptions()), b"</x>"])))
-    return config
+    return config_element(schema, rebuilt.root)
 
 
 def _reseal_journal(state: StateDirectory, resealer: _Resealer, step: Observer) -> Rotated:

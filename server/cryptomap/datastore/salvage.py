@@ -9,18 +9,17 @@ from lxml import etree
 from cryptomap.data.tree import Node
 from cryptomap.data.validation import Snapshot, validate
 from cryptomap.data.xml import Sealer, WriteOptions, read_config, write
+from cryptomap.data.xml.attributes import NETCONF_NAMESPACE
 from cryptomap.datastore.statedir import StateFault
 from cryptomap.errors import ErrorPath, RpcError, RpcErrors
 from cryptomap.schema.nodes import Schema
 
-__all__ = ["leniently", "valid_part"]
+__all__ = ["config_element", "leniently", "valid_part"]
 
 ROUNDS = 100  # each takes out all that was reported, at least one element
 
 Refused = list[tuple[str, bytes]]
 """(why, the element taken out as XML)"""
-
-CONFIG = "{urn:ietf:params:xml:ns:netconf:base:1.0}config"
 
 
 def leniently(read: Callable[[etree._Element], Node], config: etree._Element, refused: Refused) -> Node:
@@ -34,14 +33,20 @@ def leniently(read: Callable[[etree._Element], Node], config: etree._Element, re
     raise StateFault("the stored configuration cannot be brought under this schema")
 
 
+def config_element(schema: Schema, root: Node) -> etree._Element:
+    """A tree as a config element. It is parsed in one piece: lxml drops the declaration of a prefix that only a value
+    uses when an element moves to another parent."""
+    start = f'<config xmlns="{NETCONF_NAMESPACE}">'.encode()
+    text = b"".join([start, *write(schema, root, WriteOptions()), b"</config>"])
+    return etree.fromstring(text, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
+
+
 def valid_part(schema: Schema, root: Node, seal: Sealer | None, refused: Refused) -> Snapshot:
     """The valid snapshot of what is left of a tree once its violations have been taken out."""
     try:
         return validate(schema, root, None)
     except RpcErrors as fault:
-        config = etree.Element(CONFIG)
-        for child in etree.fromstring(b"".join([b"<x>", *write(schema, root, WriteOptions()), b"</x>"])):
-            config.append(child)
+        config = config_element(schema, root)
         _take_out(config, fault, refused)
     snapshots: list[Snapshot] = []
 

@@ -48,6 +48,7 @@ class Login:
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._right: dict[str, tuple[bytes, float]] = {}
+        self._edition = accounts.edition
         self._waiting = 0
 
     async def user(self, authorization: str, chain: Sequence[x509.Certificate] = ()) -> str:
@@ -64,6 +65,9 @@ class Login:
 
     async def _by_password(self, authorization: str) -> str:
         user, password = _basic(authorization)
+        if self._edition != self._accounts.edition:  # a password that was right may be none any more
+            self._edition = self._accounts.edition
+            self._right.clear()
         digest = hmac.digest(self._key, f"{user}\0{password}".encode(), "sha256")
         known, until = self._right.get(user, (b"", 0.0))
         if until > self._clock() and hmac.compare_digest(known, digest):

@@ -33,13 +33,13 @@ from cryptomap.schema.nodes import (
 )
 from cryptomap.schema.statements import Statement, argument, fault, flag, module_of, prefixes_in
 from cryptomap.schema.type_build import TypeBuilder
-from cryptomap.schema.types import Type
 
 __all__ = ["Compiler"]
 
 _DENY_ALL = ("ietf-netconf-acm", "default-deny-all")
 _DENY_WRITE = ("ietf-netconf-acm", "default-deny-write")
 _SECRET = ("cryptomap-types", "secret")
+_CRYPT_HASH = ("iana-crypt-hash", "crypt-hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,29 +179,30 @@ class Compiler:
         }
 
     def _leaf(self, statement: Statement, common: dict[str, Any]) -> Leaf:
-        secret = statement.search_one(_SECRET) is not None
         return Leaf(
-            **common,
-            type=self._type(statement, secret),
+            **(common | self._secrecy(statement)),
             mandatory=flag(statement, "mandatory"),
             units=_units(statement),
-            secret=secret,
         )
 
     def _leaf_list(self, statement: Statement, common: dict[str, Any]) -> LeafList:
-        secret = statement.search_one(_SECRET) is not None
         return LeafList(
-            **common,
-            type=self._type(statement, secret),
+            **(common | self._secrecy(statement)),
             min_elements=int(argument(statement, "min-elements") or 0),
             max_elements=_max_elements(statement),
             user_ordered=argument(statement, "ordered-by") == "user",
-            secret=secret,
         )
 
-    def _type(self, statement: Statement, secret: bool) -> Type:
-        built = self._types.build(statement.search_one("type"), module_of(statement))
-        return built.discreet() if secret else built
+    def _secrecy(self, statement: Statement) -> dict[str, Any]:
+        """The type of a leaf or leaf-list, and whether it holds secrets. Nobody reads a hash without a rule that
+        permits it: whoever has it can try passwords at home."""
+        kind = statement.search_one("type")
+        built = self._types.build(kind, module_of(statement))
+        hashed = _is_crypt_hash(kind)
+        if hashed or statement.search_one(_SECRET) is not None:
+            found = {"type": built.discreet(), "secret": True, "hashed": hashed}
+            return found | {"deny": "read"} if hashed else found
+        return {"type": built}
 
     def _list(self, statement: Statement, common: dict[str, Any], scope: _Scope) -> ListNode:
         node = ListNode(
@@ -310,3 +311,12 @@ def _units(statement: Statement) -> str | None:
         own = argument(kind.i_typedef, "units")
         kind = kind.i_typedef.search_one("type")
     return own
+
+
+def _is_crypt_hash(kind: Statement) -> bool:
+    typedef = getattr(kind, "i_typedef", None)
+    while typedef is not None:
+        if (module_of(typedef), typedef.arg) == _CRYPT_HASH:
+            return True
+        typedef = getattr(typedef.search_one("type"), "i_typedef", None)
+    return False

@@ -13,6 +13,7 @@ __all__ = ["FEATURES_OFF", "Features"]
 
 FEATURES_OFF: Mapping[str, Collection[str]] = {
     "cryptomap-ipsec": {"ikev1"},
+    "iana-crypt-hash": {"crypt-hash-md5"},
     "ietf-netconf": {"startup", "url", "writable-running"},
     "ietf-subscribed-notifications": {
         "configured",
@@ -22,6 +23,7 @@ FEATURES_OFF: Mapping[str, Collection[str]] = {
         "qos",
         "supports-vrf",
     },
+    "ietf-system": {"dns-udp-tcp-port", "ntp", "ntp-udp-port", "radius", "radius-authentication", "timezone-name"},
 }
 """Features that are off unless somebody asks for them; all others are on."""
 

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 IETF_MODULES = (
+    "iana-crypt-hash",
     "ietf-yang-types",
     "ietf-inet-types",
     "ietf-netconf",
@@ -39,6 +40,7 @@ IETF_MODULES = (
     "ietf-netconf-private-candidate",
     "ietf-nmda-compare",
     "ietf-subscribed-notifications",
+    "ietf-system",
     "ietf-yang-push",
     "ietf-yang-library",
     "nc-notifications",

@@ -91,7 +91,8 @@ class DataNode:
     ``path`` is the schema path with module names where they change: ``/cryptomap-context:contexts/context/interface``.
     ``tag`` is the XML name in Clark notation. ``whens`` holds its own and those inherited from uses, augment, choice
     and case. ``deny`` is ``read`` for nacm:default-deny-all, ``write`` for nacm:default-deny-write, else ``None``
-    (RFC 8341 section 3.2). ``secret`` marks a leaf whose value is sealed as soon as its type has been checked.
+    (RFC 8341 section 3.2). ``secret`` marks a leaf whose value is sealed as soon as its type has been checked;
+    ``hashed`` a secret leaf of type crypt-hash (RFC 7317), whose value is hashed instead.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Leaf(DataNode):
     is_key: bool = False
     units: str | None = None
     secret: bool = False
+    hashed: bool = False
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -133,6 +135,7 @@ class LeafList(DataNode):
     max_elements: int | None = None
     user_ordered: bool = False
     secret: bool = False
+    hashed: bool = False
 
 
 @dataclass(eq=False, slots=True, repr=False)

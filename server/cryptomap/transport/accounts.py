@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import asyncssh
 
-from cryptomap.transport.passwords import hash_password, is_password_hash, verify_password
+from cryptomap.transport.passwords import is_password_hash, verify_password
 
 __all__ = ["AccountFault", "Accounts"]
 
@@ -17,21 +17,41 @@ class AccountFault(Exception):
 
 
 class Accounts:
-    """Immutable. ``authorized`` has for each user the lines of an OpenSSH authorized_keys file (with ``from=`` if
-    wanted), ``passwords`` hashes of :mod:`cryptomap.transport.passwords`."""
+    """All ways in share one of these. ``authorized`` has for each user the lines of an authorized_keys file of OpenSSH
+    (with ``from=`` if wanted), ``passwords`` hashes of :mod:`cryptomap.transport.passwords`. ``edition`` grows whenever
+    ``become`` puts others in their place."""
 
     def __init__(self, authorized: Mapping[str, Iterable[str]], passwords: Mapping[str, str] | None = None) -> None:
         self._keys = {user: _keys(user, lines) for user, lines in authorized.items()}
         self._passwords = dict(passwords or {})
         for user, stored in self._passwords.items():
             if not is_password_hash(stored):
-                raise AccountFault(f"user {user}: not a password hash of the form $scrypt$ln=...,r=...,p=...$salt$hash")
-        self._nobody = hash_password("") if self._passwords else ""
+                forms = "$scrypt$ln=...,r=...,p=...$salt$hash or $6$salt$hash"
+                raise AccountFault(f"user {user}: not a password hash of the form {forms}")
+        self._nobody = next(iter(self._passwords.values()), "")
         self._hashing = asyncio.Semaphore(2)
+        self.edition = 0
 
     def __contains__(self, user: object) -> bool:
         """Whether there is such a user, by whatever way it may log in."""
         return user in self._keys or user in self._passwords
+
+    @property
+    def users(self) -> frozenset[str]:
+        return frozenset({*self._keys, *self._passwords})
+
+    def beside(self, others: Accounts) -> Accounts:
+        """These accounts, and those of other users."""
+        joined = Accounts({})
+        joined._keys = {**others._keys, **self._keys}
+        joined._passwords = {**others._passwords, **self._passwords}
+        joined._nobody = self._nobody or others._nobody
+        return joined
+
+    def become(self, others: Accounts) -> None:
+        """Be those accounts from now on: they count for the next login. From any thread."""
+        self._keys, self._passwords, self._nobody = others._keys, others._passwords, others._nobody
+        self.edition += 1
 
     @property
     def has_passwords(self) -> bool:
@@ -43,7 +63,10 @@ class Accounts:
         return any(entry.validate(key, address, address) is not None for entry in self._keys.get(user, ()))
 
     async def accepts_password(self, user: str, password: str) -> bool:
-        """Whether ``password`` is right. An unknown user takes as long as a known one; at most two run at a time."""
+        """Whether ``password`` is right. An unknown user takes as long as one of those known; at most two run at a
+        time."""
+        if not self._passwords:
+            return False
         stored = self._passwords.get(user)
         async with self._hashing:
             right = await asyncio.to_thread(verify_password, password, stored or self._nobody)

@@ -1,4 +1,5 @@
-"""Password hashes: scrypt of the standard library, in a line of text for the settings file.
+"""Password hashes: scrypt of the standard library, in a line of text for the settings file; besides, those of
+configured users (RFC 7317, ``data.crypt_hash``).
 
 ``$scrypt$ln=15,r=8,p=1$<salt>$<hash>``, salt and hash in base64 without padding: 2**15 rounds of 1 KiB cost about
 0.1 s and 32 MiB a try. Run ``python -m cryptomap.transport.passwords`` to make one.
@@ -13,6 +14,8 @@ import hmac
 import os
 import re
 from typing import Final
+
+from cryptomap.data import crypt_hash
 
 __all__ = ["hash_password", "is_password_hash", "verify_password"]
 
@@ -33,14 +36,18 @@ def hash_password(password: str) -> str:
 def is_password_hash(text: str) -> bool:
     """Whether ``text`` is a hash that :func:`verify_password` takes."""
     match = _FORM.fullmatch(text)
-    return match is not None and 10 <= int(match[1]) <= _MAX_LOG_ROUNDS and int(match[2]) > 0 and int(match[3]) > 0
+    if match is None:
+        return crypt_hash.is_hash(text)
+    return 10 <= int(match[1]) <= _MAX_LOG_ROUNDS and int(match[2]) > 0 and int(match[3]) > 0
 
 
 def verify_password(password: str, stored: str) -> bool:
     """Whether ``password`` is the one behind ``stored``; takes about 0.1 s, so not on the event loop."""
     match = _FORM.fullmatch(stored)
-    if match is None or not is_password_hash(stored):
+    if not is_password_hash(stored):
         raise ValueError("not a password hash")
+    if match is None:
+        return crypt_hash.verify(password, stored)
     digest = _scrypt(password, _decode(match[4]), int(match[1]), int(match[2]), int(match[3]))
     return hmac.compare_digest(digest, _decode(match[5]))
 

@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryptomap.datastore.datastores import Datastores
+from cryptomap.datastore.salvage import valid_part
 from cryptomap.datastore.secrets import Vault
 from cryptomap.datastore.statedir import StateDirectory, StateFault
 from cryptomap.schema.nodes import Schema
-from support.stores import ALICE, VAULT, YANG, Clock, Open, commit_mtu, interface, mtu, put, schema_of, xml
+from support.stores import ALICE, VAULT, YANG, Clock, Open, commit_mtu, interface, mtu, put, schema_of, tree, xml
 
 MANY = "".join(interface(f"i{n}", "<mtu>1500</mtu>") for n in range(20_000))
 """Enough to make a checkpoint due."""
@@ -378,3 +379,12 @@ def test_killed_at_any_step_a_commit_is_wholly_there_or_wholly_absent(open_datas
         assert (datastores.pending is not None) == (committed == 2), step
         commit_mtu(datastores, 100) if committed < 2 else datastores.cancel(ALICE, "token")
         datastores.close()
+
+
+def test_values_with_a_prefix_of_their_own_module_survive_that_others_are_taken_out(schema: Schema) -> None:
+    """lxml drops the declaration of such a prefix when an element moves."""
+    root = tree(schema, interface("eth0", "<medium>fibre</medium><peer>nobody</peer>"))
+    refused: list[tuple[str, bytes]] = []
+    left = valid_part(schema, root, VAULT, refused).root
+    assert len(refused) == 1
+    assert left == tree(schema, interface("eth0", "<medium>fibre</medium>"))

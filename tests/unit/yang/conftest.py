@@ -21,9 +21,9 @@ from cryptomap.schema.nodes import Schema
 
 CHECKOUT = Path(__file__).parents[3]
 YANG = CHECKOUT / "yang"
-STANDARD_MODULES = Path(sysconfig.get_path("data")) / "share/yang/modules/ietf"
+STANDARD_MODULES = Path(sysconfig.get_path("data")) / "share/yang/modules"
 OWN_MODULES = [str(path) for path in sorted(YANG.glob("*.yang"))]
-SEARCH_PATH = ["-p", str(YANG), "-p", str(STANDARD_MODULES)]
+SEARCH_PATH = ["-p", str(YANG), "-p", str(STANDARD_MODULES / "ietf"), "-p", str(STANDARD_MODULES / "iana")]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Verdict = Callable[[str], str]

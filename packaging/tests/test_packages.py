@@ -138,26 +138,9 @@ def test_the_debian_package_installs_serves_upgrades_and_leaves_nothing(
     assert [path for path in PURGED if (root.path / path).exists()] == []
 
 
-SYSTEMCTL = """#!/bin/sh
-# There is no systemd in here: this starts and stops the unit's command by hand.
-stop() { [ ! -e /run/cryptomapd.pid ] || { kill "$(cat /run/cryptomapd.pid)" && tail --pid="$(cat /run/cryptomapd.pid)" -f /dev/null; }; rm -f /run/cryptomapd.pid; }
-start() {
-    mkfifo /run/ready
-    setpriv --reuid=cryptomap --regid=cryptomap --init-groups --inh-caps=+net_bind_service --ambient-caps=+net_bind_service \\
-        cryptomapd serve >/run/ready 2>>/var/log/cryptomapd.log &
-    echo $! >/run/cryptomapd.pid
-    read -r line </run/ready
-    rm /run/ready
-}
-case $1 in stop) stop ;; start) start ;; restart) stop; start ;; esac
-"""
-
-
 def test_the_guide_can_be_typed_as_it_stands(root: FreshRoot, package: Path) -> None:
     shutil.copy(package, root.path / "root")
-    shim = root.path / "usr/local/bin/systemctl"
-    shim.write_text(SYSTEMCTL)
-    shim.chmod(0o755)
+    shutil.copy(ROOT / "packaging/tests/systemctl", root.path / "usr/local/bin")
     blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs/guide.md").read_text(), re.MULTILINE | re.DOTALL)
     script = root.path / "root/guide"
     script.write_text("set -eux\ncd\n" + "\n".join(blocks))

@@ -109,8 +109,8 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 def keep_owner(directory: Path) -> None:
-    """What root has made below a state directory belongs to the directory's owner, as if they had made it: else a server
-    of that user could not read it."""
+    """Give what root has made below a state directory to the directory's owner: else a server of that user could not
+    read it."""
     if os.geteuid() != 0:
         return
     whose = directory.stat()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pexpect
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
@@ -20,8 +24,8 @@ from cryptomap.shell.completer import ShellCompleter
 from cryptomap.shell.library import server_schema
 from cryptomap.shell.progress import Silent
 from cryptomap.shell.session import Session
-from support.commands import seeded
-from support.server import Daemon
+from support.commands import environment, seeded
+from support.server import PATIENCE, Daemon
 
 
 @pytest.fixture(scope="module")
@@ -260,3 +264,32 @@ async def test_modules_that_only_the_server_has_are_fetched(
     finally:
         daemon.stop()
     assert out == "watts: '61' is not in the range 1..60\ncommitted\nwatts 60\n"
+
+
+def test_the_shell_on_a_real_terminal(server: Daemon, schema_cache: Path, tmp_path: Path) -> None:
+    """``cryptomapd cli`` on a pseudo-terminal: prompt, completion with Tab, a mode, and the end of it."""
+    cache = tmp_path / "cryptomap"
+    shutil.copytree(schema_cache, cache)
+    variables = {**os.environ, **environment(server), "XDG_CACHE_HOME": str(tmp_path), "TERM": "vt100"}
+    variables["PROMPT_TOOLKIT_NO_CPR"] = "1"  # nobody answers where the cursor is
+    command = [sys.executable, "-m", "cryptomap.daemon", "cli"]
+    child = pexpect.spawn(
+        command[0], command[1:], env=variables, timeout=PATIENCE, encoding="utf-8", dimensions=(40, 120)
+    )
+    child.delaybeforesend = None
+    try:
+        child.expect("admin@127.0.0.1>")
+        child.send("config\t")
+        child.expect("ure")
+        child.send("\r")
+        child.expect(r"\[/\]#")
+        child.send("show contexts context ipsec-d crypto-map foo0 peer\r")
+        child.expect("209.165.201.1")
+        child.send("exit\r")
+        child.expect("admin@127.0.0.1>")
+        child.send("quit\r")
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+    finally:
+        child.close(force=True)

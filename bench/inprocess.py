@@ -72,7 +72,7 @@ def measure(report: Report, count: int, directory: Path, repeat: int = 30) -> No
         world.edit(whole)
         world.commit()
 
-    add("bulk load, one edit-config + commit", timed(bulk_load), "s", f"{len(whole) / count:.0f} bytes/bundle")
+    add("bulk load, one edit-config + commit", timed(bulk_load), "s")
     give_back()  # as the writer's thread does a second after a large commit
     values = itertools.cycle(range(1, 64))
     add("edit one DSCP leaf + commit", milliseconds(timed(lambda: _one_leaf(world, count, next(values)), repeat)))
@@ -91,10 +91,10 @@ def measure(report: Report, count: int, directory: Path, repeat: int = 30) -> No
         add(step, milliseconds(timed(run, repeat)))
     _reads(world, count, add)
     rss, peak = resident()
-    add("resident memory, peak beside it", [rss], "MB", f"peak {peak:.0f} MB")
+    add("resident memory", [rss], "MB", f"peak {peak:.0f} MB")
     world.close()
     again: list[World] = []
-    add("open the state directory again", timed(lambda: again.append(World(directory, schema))), "s")
+    add("start to ready, configuration on disk", timed(lambda: again.append(World(directory, schema))), "s")
     again[0].close()
 
 
@@ -128,7 +128,7 @@ def _reads(world: World, count: int, add: Callable[..., None]) -> None:
         return sum(len(piece) for piece in write(schema, root))
 
     size = whole() / 1e6
-    add("full get-config produced, warm", [size / seconds for seconds in timed(whole, 3)], "MB/s", f"{size:.1f} MB")
+    add("full get-config, warm", [size / seconds for seconds in timed(whole, 3)], "MB/s", f"{size:.1f} MB")
     name = f"b{count // 2:06}"
     text = (
         f'<filter><contexts xmlns="{workload.CTX}"><context><name>bench</name>'
@@ -141,4 +141,4 @@ def _reads(world: World, count: int, add: Callable[..., None]) -> None:
         assert found is not None
         assert sum(len(piece) for piece in write(schema, found)) > 500
 
-    add("one map by key (filter and print)", milliseconds(timed(one, 100)))
+    add("one map by key", milliseconds(timed(one, 100)))

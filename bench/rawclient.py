@@ -5,6 +5,7 @@ What is measured over SSH should be the server and the SSH connection, not the c
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,10 @@ HELLO = (
     b"<capability>urn:ietf:params:netconf:base:1.1</capability></capabilities></hello>]]>]]>"
 )
 END = b"\n##\n"
+
+
+class Refused(Exception):
+    """The server answered with an error where there should be none."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class RawClient:
         self._connection = connection
         self._process = process
         self._ids = 0
+        self.deadline: float | None = None  # seconds for one reply
 
     @classmethod
     async def connect(cls, host: str, port: int, user: str, key: Path) -> RawClient:
@@ -51,7 +57,11 @@ class RawClient:
         return cls(connection, process)
 
     async def rpc(self, operation: str) -> Reply:
-        """Send an operation and read its reply to the end."""
+        """Send an operation and read its reply to the end. TimeoutError when that takes longer than the deadline."""
+        async with asyncio.timeout(self.deadline):
+            return await self._rpc(operation)
+
+    async def _rpc(self, operation: str) -> Reply:
         self._ids += 1
         message = f'<rpc xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" message-id="{self._ids}">{operation}</rpc>'
         data = message.encode()
@@ -73,10 +83,14 @@ class RawClient:
         """The same for what must succeed."""
         reply = await self.rpc(operation)
         if reply.is_error:
-            raise SystemExit(f"refused: {reply.head.decode(errors='replace')}")
+            raise Refused(" ".join(reply.head.decode(errors="replace").split()))
         return reply
 
     async def close(self) -> None:
         await self.rpc("<close-session/>")
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Close the connection whatever the server is doing."""
         self._connection.close()
         await self._connection.wait_closed()

@@ -7,14 +7,19 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from pathlib import Path
+
+from bench.targets import target
+
+FLAT = 1.3  # what T(largest N) / T(smallest N) of a commit may be
 
 
 @dataclass
 class Figure:
-    """One measured step: its runs in ``unit``."""
+    """One measured step: its runs in ``unit``; none if the step could not be done, which ``note`` explains."""
 
     step: str
     count: int  # bundles in the configuration
@@ -24,28 +29,81 @@ class Figure:
     note: str = ""
 
     @property
-    def median(self) -> float:
-        return statistics.median(self.runs)
+    def median(self) -> float | None:
+        return statistics.median(self.runs) if self.runs else None
 
     @property
     def spread(self) -> str:
-        return f"{min(self.runs):.3g}..{max(self.runs):.3g}"
+        return f"{min(self.runs):.3g}..{max(self.runs):.3g}" if len(self.runs) > 1 else ""
+
+    def line(self) -> str:
+        median = f"{self.median:.3g}" if self.median is not None else "-"
+        wanted = target(self.step, self.where, self.count)
+        return (
+            f"{self.where:<10} {self.count:>7}  {self.step:<38} {median:>9} {self.unit:<5} {self.spread:<16} "
+            f"{wanted:<11} {self.note}"
+        ).rstrip()
 
 
 class Report:
     """Collects figures and prints each as it comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, about: dict[str, str]) -> None:
+        self.about = about
         self.figures: list[Figure] = []
+        for name, text in about.items():
+            print(f"{name}: {text}")
+        print(
+            f"\n{'where':<10} {'N':>7}  {'step':<38} {'median':>9} {'unit':<5} {'spread':<16} {'target':<11}",
+            flush=True,
+        )
 
     def add(self, figure: Figure) -> None:
         self.figures.append(figure)
-        line = f"{figure.where:<11} N={figure.count:<7} {figure.step:<44} {figure.median:>10.3g} {figure.unit:<6}"
-        print(f"{line} ({figure.spread}) {figure.note}".rstrip(), flush=True)
+        print(figure.line(), flush=True)
+
+    def summary(self) -> None:
+        """How each step grows with the configuration, and how it compares with a peer's."""
+        print("\ngrowth, T(largest N) / T(smallest N):")
+        for line in self._growth():
+            print(f"  {line}")
+        for line in self._against_peers():
+            print(line)
+
+    def _growth(self) -> Iterator[str]:
+        timed_steps = sorted([item for item in self.figures if item.unit == "ms" and item.median], key=_series)
+        for (where, step), group in groupby(timed_steps, key=_series):
+            of = sorted(group, key=lambda item: item.count)
+            first, last = of[0].median, of[-1].median
+            if len(of) > 1 and first and last:
+                is_flat = " (target <= 1.3)" if "commit" in step and where in ("in-process", "ssh") else ""
+                yield f"{where:<10} {step:<38} {last / first:.2f} for {of[0].count} -> {of[-1].count}{is_flat}"
+
+    def _against_peers(self) -> Iterator[str]:
+        ours = {(item.step, item.count): item for item in self.figures if item.where == "cryptomap"}
+        peers = [item for item in self.figures if item.where not in ("in-process", "ssh", "cryptomap")]
+        if peers:
+            yield "\nthe same steps on both, cryptomap better by (above 1) or worse by (below 1):"
+        for peer in peers:
+            own = ours.get((peer.step, peer.count))
+            if own is None or not own.median or not peer.median:
+                yield f"  {peer.count:>7}  {peer.step:<38} no ratio: {peer.where} {peer.note or 'has no figure'}"
+                continue
+            is_rate = peer.unit.endswith("/s")
+            ratio = own.median / peer.median if is_rate else peer.median / own.median
+            both = f"({own.median:.3g} against {peer.median:.3g} {peer.unit})"
+            yield f"  {peer.count:>7}  {peer.step:<38} {ratio:>7.2f}  {both}"
 
     def write(self, path: Path) -> None:
-        rows = [{**asdict(figure), "median": figure.median} for figure in self.figures]
-        path.write_text(json.dumps({"fsync_ms": fsync_time(), "figures": rows}, indent=1) + "\n")
+        rows = [
+            {**asdict(figure), "median": figure.median, "target": target(figure.step, figure.where, figure.count)}
+            for figure in self.figures
+        ]
+        path.write_text(json.dumps({"about": self.about, "figures": rows}, indent=1) + "\n")
+
+
+def _series(figure: Figure) -> tuple[str, str]:
+    return figure.where, figure.step
 
 
 def timed(run: Callable[[], object], repeat: int = 1) -> list[float]:

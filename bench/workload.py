@@ -1,12 +1,13 @@
 """The workload of all benchmarks: N bundles in one context.
 
-A bundle is a crypto map with its own ACL, transform set and interface, 48 nodes with the list entries counted: what an
-operator adds for one more peer.
+A bundle is a crypto map with its own ACL, transform set and interface: what an operator adds for one more peer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 NC = "urn:ietf:params:xml:ns:netconf:base:1.0"
 CTX = "urn:cryptomap:yang:cryptomap-context"
@@ -14,6 +15,26 @@ ACL = "urn:cryptomap:yang:cryptomap-acl"
 TYPES = "urn:cryptomap:yang:cryptomap-types"
 IPS = "urn:cryptomap:yang:cryptomap-ipsec"
 CONTEXT = "bench"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One bundle and what is done with it, as XML: ``<config>`` elements, and the filter for one map."""
+
+    bundle: Callable[[int], str]
+    whole: Callable[[int], str]  # how many
+    add: Callable[[int], str]
+    one_leaf: Callable[[int, int], str]  # of which bundle, the new DSCP
+    dangling: Callable[[int], str]
+    shared_rule: Callable[[int], str]
+    one_map: Callable[[int], str]
+
+    @property
+    def size(self) -> str:
+        """What one bundle is."""
+        text = self.bundle(0)
+        return f"{len(re.findall('<[a-z]', text))} nodes and {len(text)} bytes of XML a bundle"
+
 
 IKE_SET = f'<ikev2-ikesa-transform-set xmlns="{IPS}"><name>ike</name></ikev2-ikesa-transform-set>'
 
@@ -77,3 +98,20 @@ def shared_rule(number: int) -> str:
     name = f"b{number:06}"
     rule = f"<rule><name>r2</name><source><prefix>{address(14, number)}/32</prefix></source></rule>"
     return config([f'<access-list xmlns="{ACL}"><name>{name}</name>{rule}</access-list>'])
+
+
+def one_map(number: int) -> str:
+    """A subtree filter for one crypto map by its key."""
+    wanted = f'<crypto-map xmlns="{IPS}"><name>b{number:06}</name></crypto-map>'
+    return f'<contexts xmlns="{CTX}"><context><name>{CONTEXT}</name>{wanted}</context></contexts>'
+
+
+OURS = Workload(
+    bundle=bundle,
+    whole=whole,
+    add=lambda number: config([bundle(number)]),
+    one_leaf=one_leaf,
+    dangling=dangling,
+    shared_rule=shared_rule,
+    one_map=one_map,
+)

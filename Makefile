@@ -7,7 +7,7 @@ STAMP := $(VENV)/.setup-done
 STATE ?= .state
 LISTEN ?= 127.0.0.1:8300
 
-.PHONY: dist test-packages setup demo demo-strongswan serve serve-empty test check bench docs fuzz fuzz-validate crash clean
+.PHONY: dist test-packages setup demo demo-strongswan serve serve-empty test check bench docs fuzz fuzz-validate crash soak clean
 
 setup: $(STAMP)
 
@@ -74,6 +74,10 @@ dist: setup
 # The packages as users get them, in a fresh Debian; needs root, debootstrap, buildah and what dist needs.
 test-packages: setup
 	$(BIN)/python -m pytest -q --timeout=1200 packaging/tests
+
+# 10,000 commits leave nothing in memory; make test makes 400.
+soak: setup
+	CRYPTOMAP_SOAK_COMMITS=10000 $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=0 tests/unit/daemon/test_growth.py
 
 clean:
 	rm -rf $(VENV) $(STATE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/.fuzz dist

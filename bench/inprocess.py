@@ -45,6 +45,7 @@ class World:
             schema, self.state, vault, participants=[self.gateway.participant], checks=[self.gateway.check]
         )
         self.gateway.attach(self.datastores, self.writer)
+        self.datastores.subscribe(self.gateway.listener(lambda notification: None))
         self.datastores.start()
 
     def edit(self, text: str) -> None:

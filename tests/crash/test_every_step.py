@@ -38,7 +38,7 @@ from support.world import WorldProcess
 
 KILLS = int(os.environ.get("CRYPTOMAP_CRASH_KILLS", "50"))
 SEED = int(os.environ.get("CRYPTOMAP_CRASH_SEED", "2026"))
-BEFORE = (Step.VALIDATED, Step.CHECKED, Step.INSERTED, Step.NOTED, Deed.APPLIED.by("backend"))
+BEFORE = (Step.BEGUN, Step.VALIDATED, Step.CHECKED, Step.INSERTED, Step.NOTED, Deed.APPLIED.by("backend"))
 """Killed here, what was being committed is absent, and here, it is present."""
 AFTER = (Deed.APPLIED.by("journal"), Step.PUBLISHED, Step.ARMED, Step.CONFIRMED, Step.REVERTED)
 BETWEEN = "between request and reply"

@@ -132,6 +132,16 @@ def test_host_meta_and_the_modules(daemon: Daemon, trusting: ssl.SSLContext) -> 
     assert "ietf-restconf-monitoring" in ask(daemon.url, "GET", library, headers=ADMIN, context=trusting).text
 
 
+def test_metrics(daemon: Daemon, trusting: ssl.SSLContext) -> None:
+    assert ask(daemon.url, "GET", "/metrics", context=trusting).status == 401
+    page = ask(daemon.url, "GET", "/metrics", headers=ADMIN, context=trusting)
+    assert page.headers["content-type"].startswith("text/plain; version=")
+    lines = page.text.splitlines()
+    assert 'cryptomap_tunnels{status="up"} 2.0' in lines
+    assert any(line.startswith('cryptomap_commit_phase_seconds_count{phase="apply-backend"}') for line in lines)
+    assert any(line.startswith('cryptomap_tunnel_bytes_total{context="ipsec-d",crypto_map="foo0"') for line in lines)
+
+
 # ===== what cannot be =====
 
 

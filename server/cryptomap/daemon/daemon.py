@@ -16,7 +16,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncssh
 from lxml import etree
@@ -31,7 +33,6 @@ from cryptomap.daemon.schema import load_schema
 from cryptomap.daemon.settings import Settings
 from cryptomap.daemon.transports import Transports, shown
 from cryptomap.daemon.users import Users
-from cryptomap.daemon.web import Web, web_of
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.password_hashes import PasswordHashes
 from cryptomap.datastore.secrets import Vault
@@ -63,9 +64,13 @@ from cryptomap_backend.load import BackendNotFound, load
 from cryptomap_backend.load import SettingsFault as BackendSettingsFault
 from cryptomap_backend.supervised import Supervised
 
+if TYPE_CHECKING:
+    from cryptomap.daemon.web import Web
+
 __all__ = ["StartFault", "run"]
 
 log = logging.getLogger(__name__)
+
 
 SWITCH_INTERVAL = 0.001
 """Seconds a thread may keep the interpreter: a commit on the writer's thread must not hold up sessions for longer."""
@@ -80,7 +85,7 @@ def run(settings: Settings) -> None:
     gc.set_threshold(COLLECT_AFTER, 20, 100)
     other_ways = settings.tls.client_ca is not None or settings.server.subsystem_socket is not None
     accounts = accounts_of(settings.users, other_ways=other_ways)
-    transports, web = Transports(settings, accounts), web_of(settings, accounts)
+    transports, web = Transports(settings, accounts), _web(settings, accounts)
     startup = startup_document(settings.startup)
     try:
         asyncio.run(_serve(settings, accounts, transports, web, startup))
@@ -105,7 +110,7 @@ async def _serve(
     users = Users(schema, accounts, _recovery_users(settings))
     writer = Writer()
     try:
-        datastores = await writer.run(_datastores, schema, state, seal, gateway, users, settings)
+        datastores = await writer.run(_datastores, schema, state, seal, gateway, users, settings, web)
         users.follow(datastores)
         gateway.attach(datastores, writer)
         await writer.run(datastores.start)
@@ -165,7 +170,7 @@ async def _hold(
         await serve(server, peer)
 
     host, port = await transports.start(on_peer, host_keys, audit.append)
-    also = f" restconf {await web.start(server)}" if web else ""
+    also = f" restconf {await web.start(server, gateway.figures)}" if web else ""
     print(f"cryptomapd ready ssh {shown(host, port)}{also}", flush=True)
     await stop.wait()
     log.info("stopping: telling %d sessions", len(server.sessions))
@@ -175,6 +180,17 @@ async def _hold(
     await transports.stop()
     await writer.run(datastores.close)
     audit.append(Deed("server", "stop"))
+
+
+def _web(settings: Settings, accounts: Accounts) -> Web | None:
+    """None if RESTCONF is off. Raises StartFault, SettingsFault."""
+    if not settings.restconf.listen:
+        return None
+    try:
+        from cryptomap.daemon.web import Web
+    except ImportError as fault:
+        raise StartFault(f"restconf: {fault.name} is not installed; pip install 'cryptomap[restconf]'") from fault
+    return Web(settings, accounts)
 
 
 def _stop_signal() -> asyncio.Event:
@@ -215,9 +231,16 @@ def _facts(settings: Settings) -> Facts:
 
 
 def _datastores(
-    schema: Schema, state: StateDirectory, seal: PasswordHashes, gateway: Gateway, users: Users, settings: Settings
+    schema: Schema,
+    state: StateDirectory,
+    seal: PasswordHashes,
+    gateway: Gateway,
+    users: Users,
+    settings: Settings,
+    web: Web | None,
 ) -> Datastores:
-    return Datastores(
+    make = partial(Datastores, step=web.step) if web else Datastores
+    datastores = make(
         schema,
         state,
         seal,
@@ -226,6 +249,9 @@ def _datastores(
         startup_enabled=settings.server.startup_datastore,
         writable_running=settings.server.writable_running,
     )
+    if web:
+        web.listen_to(datastores)
+    return datastores
 
 
 def _first_configuration(datastores: Datastores, startup: etree._Element | None, path: Path | None) -> None:

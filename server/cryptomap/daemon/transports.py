@@ -26,7 +26,7 @@ from cryptomap.transport.ssh import SshListener
 from cryptomap.transport.subsystem import SubsystemFault, SubsystemListener
 from cryptomap.transport.tls import TlsFault, TlsFiles, TlsListener
 
-__all__ = ["Transports", "cert_to_name", "shown"]
+__all__ = ["Transports", "cert_to_name", "gate_limits", "shown"]
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Transports:
 
     async def start(self, on_peer: OnPeer, host_keys: Sequence[asyncssh.SSHKey], witness: Witness) -> tuple[str, int]:
         """Open all ways in; the address and port of SSH. Raises StartFault."""
-        self._service = Service(on_peer, _limits(self._settings), witness)
+        self._service = Service(on_peer, gate_limits(self._settings), witness)
         profile = PROFILES[self._settings.server.ssh_profile]
         ssh = SshListener(self._service, accounts=self._accounts, host_keys=host_keys, profile=profile)
         self._listeners.append(ssh)
@@ -174,7 +174,8 @@ def _strategy(manager: CallHomeSettings) -> Strategy:
     )
 
 
-def _limits(settings: Settings) -> Limits:
+def gate_limits(settings: Settings) -> Limits:
+    """The caps and time-outs of all ways in."""
     limits = settings.limits
     return Limits(
         unauthenticated=limits.unauthenticated,

@@ -1,61 +1,72 @@
-"""RESTCONF, the console and the metrics, as the settings have them.
-
-What HTTP needs is an extra of the distribution, and is looked for only where the settings ask for it.
-"""
+"""RESTCONF, the console and the metrics, as the settings have them. What HTTP needs is an extra of the distribution, so
+this is imported only where the settings ask for it."""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
 import ssl
-from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from starlette.routing import Route
 
 from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.settings import Restconf, Settings, parse_listen
-from cryptomap.daemon.transports import cert_to_name, shown
+from cryptomap.daemon.transports import cert_to_name, gate_limits, shown
+from cryptomap.datastore.datastores import Datastores
+from cryptomap.errors import AccessDenied
+from cryptomap.metrics.circumstances import Tunnels
+from cryptomap.metrics.happenings import Happenings
+from cryptomap.metrics.page import CONTENT_TYPE, Page
 from cryptomap.netconf.parser import ParserLimits
 from cryptomap.operations.server import Server
+from cryptomap.restconf.api import providers
+from cryptomap.restconf.app import Endpoint, application
+from cryptomap.restconf.faults import refusal
+from cryptomap.restconf.listener import HttpListener
+from cryptomap.restconf.login import Login
+from cryptomap.restconf.messages import JSON, Request, Response
+from cryptomap.restconf.site import Site
 from cryptomap.transport.accounts import Accounts
+from cryptomap.transport.gate import Gate
 from cryptomap.transport.reason import reason
 from cryptomap.transport.tls import TlsFault, TlsFiles
 
-if TYPE_CHECKING:
-    from cryptomap.restconf.listener import HttpListener
-    from cryptomap.restconf.site import Site
-
-__all__ = ["Web", "web_of"]
+__all__ = ["Web"]
 
 log = logging.getLogger(__name__)
 
 
 class Web:
-    """Everything that can be wrong with the settings is found when it is made. Raises StartFault, SettingsFault."""
+    """Everything that can be wrong with the settings is found when it is made. Raises StartFault, SettingsFault.
+
+    ``step`` is an observer of the datastores' steps."""
 
     def __init__(self, settings: Settings, accounts: Accounts) -> None:
-        _require_extra()
         self._settings = settings.restconf
-        self._accounts = accounts
-        self._cert_to_name = cert_to_name(settings)
-        self._grace = settings.limits.login_grace
+        self._limits = gate_limits(settings)
+        self._login = Login(accounts, cert_to_name(settings), Gate(self._limits))
         self._address = parse_listen(self._settings.listen)
         self._context = _context(self._settings, self._address[0])
+        self._registry = CollectorRegistry()
+        self._happenings = Happenings(self._registry)
+        self.step = self._happenings.step
         self.url = ""
 
-    async def start(self, server: Server) -> str:
-        """Open for a server; where it is. Raises StartFault."""
-        from cryptomap.restconf.api import providers
-        from cryptomap.restconf.app import application
-        from cryptomap.restconf.listener import HttpListener
-        from cryptomap.restconf.login import Login
-        from cryptomap.restconf.site import Site
+    def listen_to(self, datastores: Datastores) -> None:
+        """Count the commits; on the writer's thread."""
+        datastores.subscribe(self._happenings.hear)
 
+    async def start(self, server: Server, tunnels: Tunnels) -> str:
+        """Open for a server; where it is. Raises StartFault."""
         settings = self._settings
-        self._site: Site = Site.of(server, ParserLimits(size=settings.body_size), settings.streams)
         server.providers.update(providers(server, lambda: self.url))
-        login = Login(self._accounts, self._cert_to_name)
-        app = application(self._site, login, console=settings.console)
-        self._listener: HttpListener = HttpListener(
-            app, context=self._context, most=settings.connections, grace=self._grace
+        server.performed = self._happenings.operation
+        self._site = Site.of(server, ParserLimits(size=settings.body_size), settings.streams)
+        metrics = [Route("/metrics", self._metrics(server, tunnels))] if settings.metrics else []
+        app = application(self._site, self._login, console=settings.console, more=metrics)
+        self._listener = HttpListener(
+            app, context=self._context, most=settings.connections, grace=self._limits.login_grace
         )
         try:
             bound = await self._listener.start(*self._address)
@@ -70,19 +81,17 @@ class Web:
         self._site.stop()
         await self._listener.stop()
 
+    def _metrics(self, server: Server, tunnels: Tunnels) -> Endpoint:
+        page = Page(self._registry, server, tunnels)
 
-def web_of(settings: Settings, accounts: Accounts) -> Web | None:
-    """None if RESTCONF is off."""
-    return Web(settings, accounts) if settings.restconf.listen else None
+        async def answer(request: Request) -> Response:
+            try:
+                text = await page.read(request.user)
+            except AccessDenied as denial:
+                return refusal(server.schema, [denial], JSON)
+            return Response(200, {"content-type": CONTENT_TYPE, "cache-control": "no-store"}, (text,))
 
-
-def _require_extra() -> None:
-    try:
-        import prometheus_client  # noqa: F401
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as fault:
-        raise StartFault(f"restconf: {fault.name} is not installed; pip install 'cryptomap[restconf]'") from fault
+        return Endpoint(self._login, answer)
 
 
 def _context(settings: Restconf, host: str) -> ssl.SSLContext | None:

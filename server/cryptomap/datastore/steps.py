@@ -24,6 +24,7 @@ class Step(StrEnum):
     """What is done without a participant. The value is the name that is told."""
 
     # a commit
+    BEGUN = "begun"
     VALIDATED = "validated"
     CHECKED = "checked"
     INSERTED = "journal inserted"

@@ -168,6 +168,7 @@ class Transactor:
         """Take the world from ``old`` to ``candidate``; a candidate without changes is none of anybody's business.
         Raises RpcError or RpcErrors, and then running, backend and disk are as they were; or OutOfSync, which says
         what may not be."""
+        self.step(Step.BEGUN)
         transition = self.transition(old, candidate, origin, pending)
         self.step(Step.VALIDATED)
         if not transition.changes:

@@ -27,6 +27,7 @@ from cryptomap.datastore.transaction import FactKey, Origin, OutcomeUnknown, Tra
 from cryptomap.datastore.writer import Writer
 from cryptomap.errors import OperationFailed, RpcError
 from cryptomap.ipsec.events import RESYNCHRONIZE, SA_CHANGES, STATUS_CHANGES, Notifications
+from cryptomap.ipsec.figures import TunnelFigures, figures
 from cryptomap.ipsec.hooks import BackendParticipant
 from cryptomap.ipsec.names import CONTEXTS, Kind
 from cryptomap.ipsec.nouns import Secrets
@@ -149,6 +150,10 @@ class Gateway:
         return tuple(
             self.schema.find(f"{CONTEXTS}/{Kind.INTERFACE}/{Kind.MAP}/state/{leaf}").path for leaf in ANNOUNCED
         )
+
+    def figures(self) -> Iterator[TunnelFigures]:
+        """All tunnels in figures. May wait for the backend."""
+        return figures(self.intent, self.observer)
 
     def handlers(self) -> dict[str, Handler]:
         """Schema path of an action -> handler."""

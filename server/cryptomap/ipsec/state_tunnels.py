@@ -19,7 +19,7 @@ from cryptomap_backend.intent import Initiate, Tunnel, TunnelId
 from cryptomap_backend.marking import decide_dscp
 from cryptomap_backend.state import ChildSaState, Counters, IkeSaState, Role, TunnelState, TunnelStatus
 
-__all__ = ["Seen", "application", "tunnel", "unknown"]
+__all__ = ["Seen", "application", "status_of", "tunnel", "unknown"]
 
 STATUS = {TunnelStatus.UP: "up", TunnelStatus.CONNECTING: "negotiating", TunnelStatus.ERROR: "down"}
 
@@ -43,7 +43,7 @@ def tunnel(seen: Seen, state: TunnelState | None, totals: Totals) -> Plain:
     nat = state.ike is not None and (state.ike.nat_local or state.ike.nat_remote)
     return {
         **found,
-        "status": _status(seen.tunnel, state),
+        "status": status_of(seen.tunnel, state),
         "last-error": state.last_error,
         "remote-gateway": found["remote-gateway"] or (state.ike.remote if state.ike else None),
         "ike-sa": [_ike_sa(seen, state.ike)] if state.ike else [],
@@ -75,7 +75,8 @@ def _programmed(seen: Seen) -> Plain:
     }
 
 
-def _status(found: Tunnel, state: TunnelState) -> str:
+def status_of(found: Tunnel, state: TunnelState) -> str:
+    """The value of the leaf status."""
     waits = found.initiate is Initiate.TRAFFIC and state.last_error is None
     return STATUS.get(state.status, "waiting" if waits else "down")
 

@@ -72,6 +72,14 @@ def unknown(prepared: object) -> Outlook:
     return Outlook()
 
 
+Performed: TypeAlias = Callable[[str, float, str], None]
+"""Told of each operation: its name, the seconds until its reply begins, and the error-tag of a refusal or ""."""
+
+
+def nobody_counts(name: str, seconds: float, tag: str) -> None:
+    """Nobody wants to know."""
+
+
 class Server:
     """What all sessions share.
 
@@ -144,6 +152,7 @@ class Server:
         datastores.subscribe(self._record)
         self.subscriptions = Subscriptions(self)
         self.announced_state = frozenset(announced_state)
+        self.performed: Performed = nobody_counts
 
     # ---- for whoever has news ----------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from email.utils import formatdate
 from pathlib import Path
 from typing import Final
@@ -70,7 +70,7 @@ class Public:
 class Endpoint:
     """What users may ask, once they have proven who they are."""
 
-    def __init__(self, login: Login, answer: Callable[[Request], object], most: int = 0) -> None:
+    def __init__(self, login: Login, answer: Callable[[Request], Awaitable[Response]], most: int = 0) -> None:
         self._login = login
         self._answer = answer
         self._most = most
@@ -88,20 +88,19 @@ class Endpoint:
         if http.method not in _SAFE and _is_foreign(http):
             return _error(403, "access-denied", "a page of another site may not do this in your name")
         try:
-            user = await self._login.user(http.headers.get("authorization", ""), _chain(scope))
+            user = await self._login.user(http.headers.get("authorization", ""), _chain(scope), address)
         except Stranger as reason:
             log.warning("%s: refused over HTTP: %s", address or "?", reason)
             return _error(401, "access-denied", "log in with a client certificate or a password", _CHALLENGE)
-        except Busy:
-            return _error(503, "resource-denied", "too many are logging in; try again", {"retry-after": "1"})
+        except Busy as reason:
+            return _error(503, "resource-denied", str(reason), {"retry-after": "5"})
         body = await _body(http, self._most)
         if body is None:
             return _error(413, "too-big", f"the body is larger than {self._most} bytes", {"connection": "close"})
         path = scope["raw_path"].decode("latin-1")
         query = scope["query_string"].decode("latin-1")
         request = Request(http.method, path, query, dict(http.headers), body, user, address)
-        response = self._answer(request)
-        return response if isinstance(response, Response) else await response  # type: ignore[misc]
+        return await self._answer(request)
 
 
 async def _body(http: HttpRequest, most: int) -> bytes | None:

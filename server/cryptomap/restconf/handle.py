@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -39,23 +40,34 @@ _METHODS: Final[Mapping[Kind, Mapping[str, Method]]] = {
     Kind.DATA: {"GET": retrieve.get, "POST": edit.post, "PUT": edit.put, "PATCH": _patch, "DELETE": edit.delete},
 }
 """HEAD goes with GET, and OPTIONS with all."""
+_KNOWN: Final = frozenset({"HEAD", "OPTIONS", *(name for methods in _METHODS.values() for name in methods)})
 
 
 async def handle(site: Site, request: Request) -> Response:
     """Answer a request. Raises nothing: a bug is logged and answered as operation-failed."""
-    try:
-        return await _answer(site, request)
-    except RpcErrors as faults:
-        found = faults
-    except RpcError as error:
-        found = RpcErrors([error])
-    except Exception:
-        log.exception("%s %s by %s failed by a bug", request.method, request.path, request.user)
-        found = RpcErrors([OperationFailed("internal error, see the log of the server")])
+    began = time.perf_counter()
+    found = await _try(site, request)
+    name = request.method.lower() if request.method in _KNOWN else "unknown"
+    tag = found.errors[0].tag if isinstance(found, RpcErrors) else ""
+    site.server.performed(f"restconf-{name}", time.perf_counter() - began, tag)
+    if isinstance(found, Response):
+        return found
     log.info("%s %s by %s refused: %s", request.method, request.path, request.user, found)
     schema = site.server.schema
     errors = redacted(schema, site.server.access.reader(request.user), found).errors
     return refusal(schema, errors, _media(request))
+
+
+async def _try(site: Site, request: Request) -> Response | RpcErrors:
+    try:
+        return await _answer(site, request)
+    except RpcErrors as faults:
+        return faults
+    except RpcError as error:
+        return RpcErrors([error])
+    except Exception:
+        log.exception("%s %s by %s failed by a bug", request.method, request.path, request.user)
+        return RpcErrors([OperationFailed("internal error, see the log of the server")])
 
 
 async def _answer(site: Site, request: Request) -> Response:

@@ -1,7 +1,7 @@
 """Who asks: a client's certificate, or a name and a password (RFC 8040 section 2.5).
 
 Checking a password is slow on purpose, and HTTP sends it with each request. So what was right once is remembered for a
-while, as a keyed digest; wrong passwords are checked anew each time, two at once, and only so many may wait for that.
+while, as a keyed digest; wrong passwords are checked anew each time, and throttled by address like those of SSH.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from cryptography import x509
 
 from cryptomap.transport.accounts import Accounts
 from cryptomap.transport.certificates import CertToName, user_of
+from cryptomap.transport.gate import Gate, Limits
 
 __all__ = ["Busy", "Login", "Stranger"]
 
 REMEMBERED: Final = 300.0  # seconds
-MOST_WAITING: Final = 32
 _LONGEST: Final = 1024  # octets of name and password
 
 
@@ -31,7 +31,7 @@ class Stranger(Exception):
 
 
 class Busy(Exception):
-    """Too many passwords are being checked."""
+    """Too many are logging in, or failed to; the text says what to do."""
 
 
 class Login:
@@ -41,21 +41,22 @@ class Login:
         self,
         accounts: Accounts,
         cert_to_name: Sequence[CertToName] = (),
+        gate: Gate | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._accounts = accounts
         self._cert_to_name = tuple(cert_to_name)
+        self._gate = gate or Gate(Limits())
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._right: dict[str, tuple[bytes, float]] = {}
         self._edition = accounts.edition
-        self._waiting = 0
 
-    async def user(self, authorization: str, chain: Sequence[x509.Certificate] = ()) -> str:
+    async def user(self, authorization: str, chain: Sequence[x509.Certificate] = (), address: str = "") -> str:
         """The user of a request: by its Authorization header if there is one, else by the verified chain of its
         connection. Raises Stranger, Busy."""
         if authorization:
-            return await self._by_password(authorization)
+            return await self._by_password(authorization, address)
         if not chain:
             raise Stranger("neither certificate nor password")
         user = user_of(self._cert_to_name, chain)
@@ -63,7 +64,7 @@ class Login:
             raise Stranger(f"no user for {chain[0].subject.rfc4514_string()}")
         return user
 
-    async def _by_password(self, authorization: str) -> str:
+    async def _by_password(self, authorization: str, address: str) -> str:
         user, password = _basic(authorization)
         if self._edition != self._accounts.edition:  # a password that was right may be none any more
             self._edition = self._accounts.edition
@@ -74,15 +75,17 @@ class Login:
             return user
         if not self._accounts.has_passwords:
             raise Stranger("no user has a password")
-        if self._waiting >= MOST_WAITING:
-            raise Busy
-        self._waiting += 1
+        refusal = self._gate.enter_connection(address)
+        if refusal is not None:
+            raise Busy(refusal)
         try:
             right = await self._accounts.accepts_password(user, password)
         finally:
-            self._waiting -= 1
+            self._gate.leave_connection(address)
         if not right:
+            self._gate.login_failed(address)
             raise Stranger(f"wrong password for {user[:64]!r}")
+        self._gate.login_succeeded(address)
         self._right[user] = (digest, self._clock() + REMEMBERED)
         return user
 

@@ -61,6 +61,7 @@ class Web:
         """Open for a server; where it is. Raises StartFault."""
         settings = self._settings
         server.providers.update(providers(server, lambda: self.url))
+        self._login.witness = server.witness
         server.performed = self._happenings.operation
         self._site = Site.of(server, ParserLimits(size=settings.body_size), settings.streams)
         metrics = [Route("/metrics", self._metrics(server, tunnels))] if settings.metrics else []

@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
-from cryptomap.errors import OperationFailed, RpcError, RpcErrors, TooBig
+from cryptomap.audit import Deed, Outcome
+from cryptomap.errors import AccessDenied, OperationFailed, RpcError, RpcErrors, TooBig
 from cryptomap.operations.redact import redacted
 from cryptomap.restconf import api, edit, events, invoke, patch, retrieve
 from cryptomap.restconf.faults import MethodNotAllowed, NotAcceptable, refusal
@@ -40,6 +41,7 @@ _METHODS: Final[Mapping[Kind, Mapping[str, Method]]] = {
     Kind.DATA: {"GET": retrieve.get, "POST": edit.post, "PUT": edit.put, "PATCH": _patch, "DELETE": edit.delete},
 }
 """HEAD goes with GET, and OPTIONS with all."""
+_SAFE: Final = ("get", "head", "options")
 _KNOWN: Final = frozenset({"HEAD", "OPTIONS", *(name for methods in _METHODS.values() for name in methods)})
 
 
@@ -53,6 +55,10 @@ async def handle(site: Site, request: Request) -> Response:
     if isinstance(found, Response):
         return found
     log.info("%s %s by %s refused: %s", request.method, request.path, request.user, found)
+    if tag == AccessDenied.tag or name not in _SAFE:
+        outcome = Outcome.DENIED if tag == AccessDenied.tag else Outcome.FAILED
+        detail = f"{request.path}: {found.errors[0]}"
+        site.server.witness(Deed("rpc", f"restconf-{name}", outcome, request.user, request.address, detail=detail))
     schema = site.server.schema
     errors = redacted(schema, site.server.access.reader(request.user), found).errors
     return refusal(schema, errors, _media(request))

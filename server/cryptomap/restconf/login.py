@@ -16,12 +16,14 @@ from typing import Final
 
 from cryptography import x509
 
+from cryptomap.audit import Deed, Outcome, Witness, unseen
 from cryptomap.transport.accounts import Accounts
 from cryptomap.transport.certificates import CertToName, user_of
 from cryptomap.transport.gate import Gate, Limits
 
-__all__ = ["Busy", "Login", "Stranger"]
+__all__ = ["TRANSPORT", "Busy", "Login", "Stranger"]
 
+TRANSPORT: Final = "restconf"
 REMEMBERED: Final = 300.0  # seconds
 _LONGEST: Final = 1024  # octets of name and password
 
@@ -48,6 +50,8 @@ class Login:
         self._cert_to_name = tuple(cert_to_name)
         self._gate = gate or Gate(Limits())
         self._clock = clock
+        self.witness: Witness = unseen
+        """Told of passwords that were checked."""
         self._key = secrets.token_bytes(32)
         self._right: dict[str, tuple[bytes, float]] = {}
         self._edition = accounts.edition
@@ -84,8 +88,10 @@ class Login:
             self._gate.leave_connection(address)
         if not right:
             self._gate.login_failed(address)
+            self.witness(Deed("login", TRANSPORT, Outcome.DENIED, user, address, detail="wrong password"))
             raise Stranger(f"wrong password for {user[:64]!r}")
         self._gate.login_succeeded(address)
+        self.witness(Deed("login", TRANSPORT, Outcome.OK, user, address))
         self._right[user] = (digest, self._clock() + REMEMBERED)
         return user
 

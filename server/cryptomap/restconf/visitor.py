@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from cryptomap.operations.sessions import Ended, Session
+from cryptomap.restconf.login import TRANSPORT
 from cryptomap.restconf.messages import Request
 from cryptomap.restconf.site import Site
 
 __all__ = ["visitor"]
-
-_TRANSPORT: Final = "restconf"
 
 
 def _no_end(ended: Ended) -> None:
@@ -21,4 +19,4 @@ def _no_end(ended: Ended) -> None:
 def visitor(site: Site, request: Request, end: Callable[[Ended], None] = _no_end) -> Session:
     """A session for one request: it holds no locks and ends with the request."""
     server = site.server
-    return server.sessions.visitor(request.user, request.address, _TRANSPORT, server.timers.time(), end)
+    return server.sessions.visitor(request.user, request.address, TRANSPORT, server.timers.time(), end)

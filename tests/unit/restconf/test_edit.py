@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cryptomap.audit import Deed
 from cryptomap.restconf.identifiers import parse_api_path
 from cryptomap.restconf.messages import XML
 from support.lab import Lab, open_lab
@@ -247,3 +248,18 @@ async def test_the_candidate_is_edited_without_a_commit(alice: Web, lab: Lab) ->
     assert not lab.datastores.modified
     running = await alice.ask("DELETE", "/ds/ietf-datastores:running/doors:doors")
     assert (running.status, running.errors[0][0]) == (501, "operation-not-supported")
+
+
+# ===== the record of who did what =====
+
+
+async def test_refused_edits_are_recorded(tmp_path: Path) -> None:
+    deeds: list[Deed] = []
+    lab = await open_lab(tmp_path / "other", witness=deeds.append)
+    alice = web(lab)
+    await alice.ask("POST", "/data", {"doors:doors": {"door": [{"name": "front"}]}})
+    await alice.ask("PUT", f"{FRONT}/owner", {"doors:owner": "me"})
+    await alice.ask("GET", "/data/doors:doors/door=nobody")
+    await lab.stop()
+    found = [(deed.kind, deed.operation, str(deed.outcome), deed.user) for deed in deeds if deed.kind != "server"]
+    assert found == [("commit", "commit", "ok", "alice"), ("rpc", "restconf-put", "denied", "alice")]

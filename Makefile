@@ -61,6 +61,10 @@ fuzz: setup
 fuzz-validate: setup
 	CRYPTOMAP_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=0 tests/unit/data/validation/test_differential.py
 
+# 200 sessions of all kinds and commits of 10,000 crypto maps, for some minutes (MINUTES=n).
+soak: setup
+	CRYPTOMAP_SOAK_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest -q -s -p no:cacheprovider $(PYTEST_ARGS) tests/soak
+
 # A server killed 1,000 times, at every step and anywhere, and looked at after each (KILLS=n, SEED=n).
 crash: setup
 	CRYPTOMAP_CRASH_KILLS=$(or $(KILLS),1000) CRYPTOMAP_CRASH_SEED=$(or $(SEED),2026) \

@@ -97,6 +97,11 @@ class Wire:
                     await self._more()
         return bytes(self._buffer)
 
+    def pause(self) -> None:
+        """Read nothing more from the TCP connection."""
+        connection = self._writer.get_extra_info("connection")
+        connection._transport.pause_reading()
+
     def drop(self) -> None:
         """End the TCP connection without a word."""
         connection = self._writer.get_extra_info("connection")

@@ -1,0 +1,145 @@
+"""A server under the load of many clients of all kinds, for minutes or for a moment.
+
+``CRYPTOMAP_SOAK_MINUTES`` (``make soak MINUTES=30``) says how long: then there are 200 sessions, and commits of 10,000
+crypto maps. Without it there are 20, and two small rounds. Either way: no error that is not expected, and when all
+clients have gone, no more file handles and no more memory than after the first round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from bench.workload import IKE_SET, config
+
+from soak.load import Load
+from support.server import PATIENCE, Daemon
+from support.watched import SHARES
+from support.wire import session
+
+MINUTES = float(os.environ.get("CRYPTOMAP_SOAK_MINUTES", "0"))
+SESSIONS, MAPS, PAUSE = (200, int(os.environ.get("CRYPTOMAP_SOAK_MAPS", "10000")), 2.0) if MINUTES else (20, 100, 0.05)
+ROUNDS = 2
+MORE_MEMORY = 1.25, 32 << 20  # times and bytes: what fragmentation and caches may add after the first round
+LIMITS = """
+[limits]
+sessions = 400
+sessions-per-user = 0
+sessions-per-address = 0
+unauthenticated = 256
+unauthenticated-per-address = 256
+slow-reader-timeout = 5
+"""
+WATCHED = Path(__file__).parents[1] / "support" / "watched.py"
+
+
+class Health:
+    """What the operating system says of a process."""
+
+    def __init__(self, pid: int) -> None:
+        self._proc = Path("/proc", str(pid))
+
+    def handles(self) -> int:
+        return len(list((self._proc / "fd").iterdir()))
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        found = re.search(r"VmRSS:\s+(\d+) kB", (self._proc / "status").read_text())
+        assert found
+        return int(found[1]) * 1024
+
+    def seconds(self) -> float:
+        """Of computing."""
+        fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def seen(daemon: Daemon) -> dict[str, dict[str, float]]:
+    """What the watch of the event loop has seen since the last time."""
+    reading = asyncio.create_task(asyncio.to_thread((daemon.directory / "watch").read_text))
+    os.kill(daemon.pid, signal.SIGUSR1)
+    found: dict[str, dict[str, float]] = json.loads(await reading)
+    return found
+
+
+async def quiet(daemon: Daemon, handles: int) -> None:
+    """Until all but this test's own session have ended: the server has let go of their sockets."""
+    health = Health(daemon.pid)
+    async with asyncio.timeout(PATIENCE):
+        while health.handles() > handles:  # noqa: ASYNC110 - nothing tells when another process closes a file
+            await asyncio.sleep(0.05)
+
+
+def said(name: str, seconds: list[float]) -> str:
+    ordered = sorted(seconds) or [0.0]
+    shares = [ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in SHARES.values()]
+    figures = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in zip(SHARES, shares, strict=True))
+    return f"{name}: {len(seconds)} times, {figures}"
+
+
+@pytest.fixture
+def watched(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Daemon:
+    os.mkfifo(daemon.directory / "watch")
+    monkeypatch.setenv("WATCH_PIPE", str(daemon.directory / "watch"))
+    daemon.settings = LIMITS
+    daemon.program = [str(WATCHED)]
+    return daemon.start()
+
+
+async def one_round(load: Load, until: float) -> None:
+    """All clients, and the large commits, until that time has come and at least one of them is done."""
+    load.stopped.clear()
+    share = SESSIONS // 10
+    clients = [load.reader() for _ in range(SESSIONS - 5 * share - 1)]
+    clients += [load.editor(number) for number in range(2 * share)]
+    clients += [client() for client in (load.subscriber, load.slow_reader, load.killed) for _ in range(share)]
+    async with asyncio.TaskGroup() as group:
+        for client in clients:
+            group.create_task(load.guarded(client))
+        await load.guarded(load.large_commits(until))
+        load.stopped.set()
+
+
+@pytest.mark.timeout(0)
+async def test_soak(watched: Daemon) -> None:
+    health = Health(watched.pid)
+    load = Load(watched, MAPS, PAUSE, random.Random(2026))
+    async with session(watched) as wire:
+        own = "".join(
+            f'<ipsec-transform-set xmlns="urn:cryptomap:yang:cryptomap-ipsec"><name>own{n}</name></ipsec-transform-set>'
+            for n in range(SESSIONS)
+        )
+        assert await wire.edit(config([own], IKE_SET)) == "<ok/>"
+        await wire.do("<commit/>")
+    handles, memory, lines = health.handles(), [health.memory()], []
+    begun, end = time.monotonic(), time.monotonic() + 60 * MINUTES
+    for number in range(ROUNDS):
+        await seen(watched)
+        await one_round(load, begun + (end - begun) * (number + 1) / ROUNDS)
+        lines.append(f"round {number + 1}: event loop {await seen(watched)}")
+        await quiet(watched, handles)
+        memory.append(health.memory())
+    ledger = load.ledger
+    lines += [
+        f"{time.monotonic() - begun:.0f} s with {SESSIONS} sessions and {MAPS} maps, {health.seconds():.0f} s of CPU",
+        f"done {dict(ledger.done)}, refused {dict(ledger.refused)}",
+        said("get", ledger.calm),
+        said("get while the large commit runs", ledger.during),
+        said("large commit", ledger.commits),
+        f"memory {[size >> 20 for size in memory]} MiB, handles {handles} before and {health.handles()} after",
+    ]
+    print("\n".join(lines))
+    assert ledger.faults == []
+    assert {"get", "commit", "notification", "slow reader", "killed client"} <= ledger.done.keys()
+    assert memory[-1] <= MORE_MEMORY[0] * memory[1] + MORE_MEMORY[1]
+    assert health.handles() <= handles
+    assert watched.stop() == 0
+    assert "failed by a bug" not in watched.log.read_text()
+    assert "Traceback" not in watched.log.read_text()

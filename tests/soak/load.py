@@ -27,6 +27,7 @@ ONE_MAP = (
 )
 EVERYTHING = "<get/>"
 CONFIGURATION = "<get-config><source><running/></source></get-config>"
+RARELY = 10
 SLICE = 250  # bundles in one edit-config: what a client sends in one message
 
 
@@ -57,9 +58,10 @@ class Load:
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     edits: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def rest(self) -> None:
+    async def rest(self, times: float = 1.0) -> None:
+        """A pause, or a long one."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.chance.expovariate(1 / self.pause)):
+            async with asyncio.timeout(self.chance.expovariate(1 / (times * self.pause))):
                 await self.stopped.wait()
 
     async def guarded(self, client: Coroutine[Any, Any, None]) -> None:
@@ -129,10 +131,10 @@ class Load:
         while not self.stopped.is_set():
             with suppress(*LOST):
                 async with session(self.daemon) as wire:
-                    for _ in range(20):
+                    for _ in range(5):
                         await wire.ask(EVERYTHING)
                     wire.pause()
-                    await self.rest()
+                    await self.rest(RARELY)
                     self.ledger.done["slow reader"] += 1
                     wire.drop()
 
@@ -141,12 +143,10 @@ class Load:
         while not self.stopped.is_set():
             with suppress(*LOST):
                 async with session(self.daemon) as wire:
-                    await wire.ask(
-                        self.chance.choice(["<get-config><source><running/></source></get-config>", EVERYTHING])
-                    )
+                    await wire.ask(self.chance.choice([CONFIGURATION, EVERYTHING]))
                     wire.drop()
                     self.ledger.done["killed client"] += 1
-            await self.rest()
+            await self.rest(RARELY)
 
     # ===== the large commit =====
 

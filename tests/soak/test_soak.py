@@ -86,6 +86,7 @@ def said(name: str, seconds: list[float]) -> str:
 
 @pytest.fixture
 def watched(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Daemon:
+    monkeypatch.setattr("support.wire.PATIENCE", 1800.0)  # how long is measured, and not what this test is about
     os.mkfifo(daemon.directory / "watch")
     monkeypatch.setenv("WATCH_PIPE", str(daemon.directory / "watch"))
     daemon.settings = LIMITS

@@ -1,8 +1,8 @@
 """cryptomapd, run so that a test sees how long its event loop keeps callbacks waiting.
 
 On SIGUSR1 what was seen since the last time goes to the named pipe ``WATCH_PIPE`` as JSON, all in milliseconds:
-``late``, by how much a timer was late, and ``busy``, how long the thread of the loop computed in one go. Where a machine
-has other things to do the first says more about them, the second about the server.
+``late``, by how much a timer was late, and ``busy``, how long the thread of the loop computed in one go. Where a
+machine has other things to do the first says more about them, the second about the server.
 """
 
 from __future__ import annotations

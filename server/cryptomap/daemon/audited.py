@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pwd
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from cryptomap.operations.audited import commit_deed
 
 __all__ = ["maintenance", "record_start"]
 
+log = logging.getLogger(__name__)
+
 PAGE = 1000
 
 
@@ -27,7 +30,10 @@ def record_start(audit: AuditLog, datastores: Datastores) -> None:
             for record in _after(datastores, known[0]):
                 audit.append(commit_deed(record, "recorded at the next start"))
         else:
-            detail = f"the journal is not the one whose commit {known[0]} was recorded last"
+            detail = f"the journal has lost commit {known[0]}, which was recorded last, or is another one"
+            log.error(
+                "%s: it ends at commit %d; compare with audit show, and restore a backup", detail, datastores.head
+            )
             audit.append(Deed("server", "journal", Outcome.FAILED, detail=detail))
     head = datastores.head
     audit.append(Deed("server", "start", commit=head, digest=_digest_of(datastores, head) or ""))

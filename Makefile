@@ -7,7 +7,7 @@ STAMP := $(VENV)/.setup-done
 STATE ?= .state
 LISTEN ?= 127.0.0.1:8300
 
-.PHONY: dist test-packages setup demo demo-strongswan serve serve-empty test check bench docs fuzz fuzz-validate crash soak clean
+.PHONY: dist test-packages setup demo demo-strongswan serve serve-empty test test-install load-dataplane check bench docs fuzz fuzz-validate crash soak clean
 
 setup: $(STAMP)
 
@@ -35,6 +35,14 @@ serve-empty: setup
 
 test: setup
 	$(BIN)/python -m pytest -q -n 2
+
+# docs/install-linux.md, typed as it stands on two hosts in a virtual machine (root; some minutes).
+test-install: setup
+	$(BIN)/python -m pytest -q -s -p no:cacheprovider tests/dataplane/install.py
+
+# What ten thousand maps cost the kernel and charon (root; some minutes).
+load-dataplane: setup
+	$(BIN)/python -m pytest -q -s -p no:cacheprovider tests/dataplane/load.py
 
 check: setup
 	$(BIN)/ruff check .

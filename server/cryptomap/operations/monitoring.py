@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
+from itertools import product
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
@@ -17,6 +19,7 @@ from cryptomap.errors import InvalidValue, OperationFailed
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.sessions import Counters, Session
 from cryptomap.schema.nodes import InnerNode, LeafList, Module, Schema
+from cryptomap.schema.texts import FORMATS, text_in
 
 if TYPE_CHECKING:
     from cryptomap.operations.server import Server
@@ -26,7 +29,9 @@ __all__ = ["handlers", "providers"]
 _MODULE: Final = "ietf-netconf-monitoring"
 _STATE: Final = f"/{_MODULE}:netconf-state"
 _GET_SCHEMA: Final = f"/{_MODULE}:get-schema"
-_YANG: Final = f"{_MODULE}:yang"
+_FORMATS: Final = {name: f"{_MODULE}:{name}" for name in FORMATS}
+_DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]*\?>")
+_CONVERTED: Final = 32  # texts in the format they were not read in that are kept
 
 
 def providers(server: Server) -> Mapping[str, Provider]:
@@ -57,8 +62,15 @@ def handlers(server: Server) -> Mapping[str, Handler]:
     if not _is_served(server.schema):
         return {}
 
-    async def get_schema(path: Path, given: Node, origin: Origin) -> Node:
-        return _get_schema(server.schema, given)
+    converted = lru_cache(maxsize=_CONVERTED)(text_in)
+
+    def get_schema(path: Path, given: Node, origin: Origin) -> Node:
+        """On a thread of its own: making the other format of a large module takes a second."""
+        wanted = (given.text("format") or _FORMATS["yang"]).rpartition(":")[2]
+        if wanted not in FORMATS:
+            raise _not_there(f"schemas are available in the formats {' and '.join(FORMATS)}", "format")
+        module = _module_for(server.schema, given)
+        return _in_reply(server.schema, converted(server.schema, module, wanted), wanted)
 
     return {_GET_SCHEMA: get_schema}
 
@@ -77,11 +89,9 @@ def _inner(node: InnerNode, name: str) -> InnerNode:
 # ===== get-schema =====
 
 
-def _get_schema(schema: Schema, given: Node) -> Node:
-    """The text of a module or submodule (section 3.1)."""
+def _module_for(schema: Schema, given: Node) -> Module:
+    """The module or submodule that is asked for (section 3.1)."""
     identifier, version = given.text("identifier") or "", given.text("version")
-    if given.text("format") not in (None, _YANG):
-        raise _not_there("schemas are available in the format yang only", "format")
     found = [module for module in schema.modules.values() if module.name == identifier]
     if version:
         found = [module for module in found if module.revision == version]
@@ -91,8 +101,14 @@ def _get_schema(schema: Schema, given: Node) -> Node:
     if len(found) > 1:
         message = f"there are several versions of {identifier}: name one of {', '.join(m.revision for m in found)}"
         raise OperationFailed(message, app_tag="data-not-unique")
+    return found[0]
+
+
+def _in_reply(schema: Schema, text: str, kind: str) -> Node:
+    """YANG is text, YIN is XML and stands in the reply as such (section 4.2)."""
     operation = schema.operations[f"{{{schema.namespace_of_module[_MODULE]}}}get-schema"]
-    element = f'<data xmlns="{schema.namespace_of_module[_MODULE]}">{escape(found[0].text)}</data>'
+    content = escape(text) if kind == "yang" else _DECLARATION.sub("", text)
+    element = f'<data xmlns="{schema.namespace_of_module[_MODULE]}">{content}</data>'
     return build(operation.output, {"data": AnyValue(element.encode())})
 
 
@@ -104,11 +120,11 @@ def _not_there(message: str, parameter: str) -> InvalidValue:
 
 
 def _schemas(schema: Schema) -> Iterator[Plain]:
-    for module in schema.modules.values():
+    for module, name in product(schema.modules.values(), FORMATS):
         yield {
             "identifier": module.name,
             "version": module.revision,
-            "format": _YANG,
+            "format": _FORMATS[name],
             "namespace": module.namespace or _namespace_of_owner(schema, module),
             "location": ["NETCONF"],
         }

@@ -83,6 +83,7 @@ class Reader(context.Context):  # type: ignore[misc]
     def __init__(self, sources: Iterable[Source]) -> None:
         super().__init__(_Texts(sources))
         self.submodules: dict[str, list[Statement]] = {}
+        self.trim_yin = False  # pyang's reader of YIN asks for it, and only pyang's command line sets it
 
     @property
     def loaded(self) -> list[Statement]:

@@ -97,6 +97,8 @@ async def test_schemas_list_modules_and_submodules(lab: Lab) -> None:
 
 # ===== get-schema =====
 
+YIN = "urn:ietf:params:xml:ns:yang:yin:1"
+
 
 def get_schema(identifier: str, more: str = "") -> str:
     return f'<get-schema xmlns="{MONITORING}"><identifier>{identifier}</identifier>{more}</get-schema>'
@@ -125,7 +127,18 @@ async def test_the_format_may_be_named(lab: Lab) -> None:
     named = '<format xmlns:m="urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring">m:yang</format>'
     assert "module doors" in await alice.rpc(get_schema("doors", named))
     assert "module doors" in await alice.rpc(get_schema("doors", "<format>yang</format>"))
-    assert tags(await alice.rpc(get_schema("doors", "<format>yin</format>"))) == ["invalid-value"]
+    assert tags(await alice.rpc(get_schema("doors", "<format>xsd</format>"))) == ["invalid-value"]
+
+
+async def test_modules_and_submodules_can_be_had_as_yin(lab: Lab) -> None:
+    alice = await lab.connect()
+    listed = re.findall(r"<identifier>(doors.*?)</identifier>.*?<format[^>]*>ncm:(.*?)<", await state(alice, "schemas"))
+    assert sorted(listed) == [(name, kind) for name in ("doors", "doors-parts") for kind in ("yang", "yin")]
+    (doors,) = etree.fromstring(await alice.rpc(get_schema("doors", "<format>yin</format>")))
+    assert (doors.tag, doors.get("name")) == (f"{{{YIN}}}module", "doors")
+    assert doors.find("y:container/y:list/y:must/y:error-message/y:value", {"y": YIN}).text is not None
+    (parts,) = etree.fromstring(await alice.rpc(get_schema("doors-parts", "<format>yin</format>")))
+    assert (parts.tag, parts[1].get("module")) == (f"{{{YIN}}}submodule", "doors")
 
 
 async def test_a_schema_that_is_not_there(lab: Lab) -> None:

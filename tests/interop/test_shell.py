@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -266,11 +265,9 @@ async def test_modules_that_only_the_server_has_are_fetched(
     assert out == "watts: '61' is not in the range 1..60\ncommitted\nwatts 60\n"
 
 
-def test_the_shell_on_a_real_terminal(server: Daemon, schema_cache: Path, tmp_path: Path) -> None:
+def test_the_shell_on_a_real_terminal(server: Daemon) -> None:
     """``cryptomapd cli`` on a pseudo-terminal: prompt, completion with Tab, a mode, and the end of it."""
-    cache = tmp_path / "cryptomap"
-    shutil.copytree(schema_cache, cache)
-    variables = {**os.environ, **environment(server), "XDG_CACHE_HOME": str(tmp_path), "TERM": "vt100"}
+    variables = {**os.environ, **environment(server), "TERM": "vt100"}
     variables["PROMPT_TOOLKIT_NO_CPR"] = "1"  # nobody answers where the cursor is
     command = [sys.executable, "-m", "cryptomap.daemon", "cli"]
     child = pexpect.spawn(

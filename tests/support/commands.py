@@ -17,6 +17,8 @@ def seeded(directory: Path, schema_cache: Path) -> Daemon:
     """A started server with the seed's sample as its first configuration, and its host key in ``known_hosts``."""
     options = ["--startup", str(SAMPLES / "seed.xml")]
     daemon = Daemon(directory, options=options, schema_cache=schema_cache).start()
+    (directory / "cache").mkdir()
+    (directory / "cache" / "cryptomap").symlink_to(schema_cache)  # what commands compile, servers have compiled
     host_key = (daemon.state / "ssh_host_ed25519_key.pub").read_text()
     (daemon.directory / "known_hosts").write_text(f"[{daemon.host}]:{daemon.port} {host_key}")
     return daemon
@@ -29,6 +31,7 @@ def environment(server: Daemon, known_hosts: str = "known_hosts") -> dict[str, s
         "CRYPTOMAP_USER": server.user,
         "CRYPTOMAP_IDENTITY": str(server.key),
         "CRYPTOMAP_KNOWN_HOSTS": str(server.directory / known_hosts),
+        "XDG_CACHE_HOME": str(server.directory / "cache"),
     }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptomap.data.build import Plain, build
 from cryptomap.data.diff import diff
-from cryptomap.data.tree import Node, Path
+from cryptomap.data.tree import Node, Path, reuse
 from cryptomap.datastore.datastores import Rehearsal
 from cryptomap.datastore.outlook import Effect, Outlook
 from cryptomap.datastore.transaction import Origin
@@ -55,16 +55,23 @@ def _plan(server: Server, given: Node, origin: Origin) -> Plain:
     """On the writer's thread."""
     datastores, reader = server.datastores, server.access.reader(origin.user)
     commit, name = given.text("commit"), given.text("datastore") or "candidate"
-    target = datastores.root_at(int(commit)) if commit is not None else datastores.read(name, origin.session_id)
+    source: str | Node = name
+    if commit is not None:
+        source, origin = _reused(datastores.running.root, datastores.root_at(int(commit))), origin.as_kind("rollback")
+    target = datastores.read(source, origin.session_id) if isinstance(source, str) else source
     try:
-        if commit is not None:
-            rehearsal = datastores.rehearse_rollback(origin, int(commit))
-        else:
-            rehearsal = datastores.rehearse(origin, name)
+        rehearsal = datastores.rehearse(origin, source)
     except (RpcError, RpcErrors) as fault:
         changes = visible(server.schema, reader, diff(datastores.running.root, target))
         return {"accepted": "false", "refusal": _refusals(server, reader, fault), **difference(changes)}
     return {"accepted": "true", **rehearsed(server, reader, rehearsal)}
+
+
+def _reused(running: Node, root: Node) -> Node:
+    """An earlier configuration, made of running's own nodes where it is as running."""
+    again = reuse(running, root)
+    assert isinstance(again, Node)
+    return again
 
 
 def _refusals(server: Server, reader: Reader, fault: RpcError | RpcErrors) -> list[Plain]:

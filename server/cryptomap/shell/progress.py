@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,7 +10,7 @@ from typing import Any, Final, Protocol, TextIO
 
 import click
 
-__all__ = ["Bars", "Progress", "Silent"]
+__all__ = ["Bars", "Progress", "Silent", "on_terminal"]
 
 _EVERY: Final = 0.2
 """Seconds between two looks at work of unknown length."""
@@ -69,3 +70,8 @@ class Bars:
         with click.progressbar(endless, label=label, file=self._file, show_eta=False) as bar:
             while not done.wait(_EVERY):
                 bar.update(1)
+
+
+def on_terminal() -> Progress:
+    """Bars on standard error, if that is a terminal."""
+    return Bars(sys.stderr) if sys.stderr.isatty() else Silent()

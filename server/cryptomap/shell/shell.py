@@ -18,7 +18,7 @@ from cryptomap.shell.commands import Mode
 from cryptomap.shell.completer import ShellCompleter, help_lines, suggestions
 from cryptomap.shell.faults import Fault
 from cryptomap.shell.library import server_schema
-from cryptomap.shell.progress import Bars, Progress, Silent
+from cryptomap.shell.progress import on_terminal
 from cryptomap.shell.session import Leave, Session
 
 __all__ = ["run"]
@@ -26,7 +26,7 @@ __all__ = ["run"]
 
 async def run(client: Client, name: str, cache: Path) -> None:
     """Serve a terminal until its user leaves. ``name`` is shown in the prompt. Raises Fault, ClientError."""
-    progress: Progress = Bars(sys.stderr) if sys.stderr.isatty() else Silent()
+    progress = on_terminal()
     schema = await server_schema(client, cache, progress)
     prompt: PromptSession[str] = PromptSession(history=InMemoryHistory())  # secrets are typed: nothing goes to a file
     session = Session(client, schema, write=_write, ask=_asker(prompt), progress=progress)

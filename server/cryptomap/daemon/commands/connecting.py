@@ -20,8 +20,11 @@ from cryptomap.schema import modules
 from cryptomap.schema.cache import load_cached
 from cryptomap.schema.faults import SchemaFault
 from cryptomap.schema.nodes import Schema
+from cryptomap.shell.faults import Fault
+from cryptomap.shell.library import server_schema
+from cryptomap.shell.progress import on_terminal
 
-__all__ = ["Connection", "cache_directory", "connection", "end", "load_schema"]
+__all__ = ["Connection", "cache_directory", "connection", "end", "load_schema", "schema_of"]
 
 T = TypeVar("T")
 
@@ -107,6 +110,14 @@ def load_schema(yang_dirs: tuple[Path, ...] = ()) -> Schema:
         return load_cached(cache_directory(), modules.default_module_names(), yang_dirs)
     except SchemaFault as fault:
         end(2, [str(fault)])
+
+
+async def schema_of(client: Client) -> Schema:
+    """The schema of the server, which may have other modules than this installation. Raises ClientError."""
+    try:
+        return await server_schema(client, cache_directory(), on_terminal())
+    except (Fault, SchemaFault) as fault:
+        raise ClientError(str(fault)) from fault
 
 
 def cache_directory() -> Path:

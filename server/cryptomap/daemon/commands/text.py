@@ -8,7 +8,7 @@ import click
 from lxml import etree
 
 from cryptomap.client import Client
-from cryptomap.daemon.commands.connecting import Connection, connection, end, load_schema
+from cryptomap.daemon.commands.connecting import Connection, connection, end, load_schema, schema_of
 from cryptomap.data.path import text_of
 from cryptomap.data.tree import Node
 from cryptomap.data.validation import validate
@@ -16,8 +16,8 @@ from cryptomap.data.xml import read_config, read_inner, write
 from cryptomap.errors import RpcError, RpcErrors
 from cryptomap.schema.nodes import Schema
 from cryptomap.shell.load import load_staros, remarks
-from cryptomap.shell.progress import Silent
-from cryptomap.staros import export_text, import_text
+from cryptomap.shell.progress import on_terminal
+from cryptomap.staros import Exported, Imported, export_text, import_text
 from cryptomap.staros.show import ShowFault, filter_of, show
 
 __all__ = ["check_command", "export_command", "import_command", "show_command"]
@@ -57,9 +57,7 @@ def show_command(server: Connection, words: tuple[str, ...]) -> None:
 @connection
 def export_command(server: Connection) -> None:
     """The running configuration as StarOS text; what that cannot say is listed on standard error."""
-    schema = load_schema()
-    root = server.run(lambda client: _get_config(client, schema))
-    exported = export_text(schema, root)
+    exported = server.run(_exported)
     click.echo(exported.text, nl=False)
     for path in exported.unsaid:
         click.echo(f"not said in StarOS text: {text_of(path)}", err=True)
@@ -70,8 +68,9 @@ async def _get(client: Client, schema: Schema, filter_: str) -> Node:
     return read_inner(schema, schema.root, data)
 
 
-async def _get_config(client: Client, schema: Schema) -> Node:
-    return read_config(schema, await client.get_config("running"))
+async def _exported(client: Client) -> Exported:
+    schema = await schema_of(client)
+    return export_text(schema, read_config(schema, await client.get_config("running")))
 
 
 # ===== import, check: files =====
@@ -84,13 +83,12 @@ async def _get_config(client: Client, schema: Schema) -> Node:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def import_command(server: Connection, target: str, partial: bool, file: Path) -> None:
     """Read StarOS configuration text. Nothing is taken if a line is not, unless --partial."""
-    schema = load_schema()
     text = _read(file)
-    if target == "xml":
-        imported = import_text(schema, text)
+    if target == "candidate":
+        imported = server.run(lambda client: _loaded(client, text, partial))
     else:
-        loaded = server.run(lambda client: load_staros(client, schema, text, Silent(), partial=partial))
-        imported = loaded.imported
+        schema = load_schema()
+        imported = import_text(schema, text)
     for line in remarks(str(file), imported):
         click.echo(line, err=True)
     if imported.rejects and not partial:
@@ -100,6 +98,11 @@ def import_command(server: Connection, target: str, partial: bool, file: Path) -
         return
     config = etree.fromstring(_config(schema, imported.root))
     click.echo(etree.tostring(config, pretty_print=True, encoding="unicode"), nl=False)
+
+
+async def _loaded(client: Client, text: str, partial: bool) -> Imported:
+    loaded = await load_staros(client, await schema_of(client), text, on_terminal(), partial=partial)
+    return loaded.imported
 
 
 @click.command("check")

@@ -28,8 +28,7 @@ SOURCE = "203.0.113.0/25"
 
 CONFIGURATION = """
 charon-systemd {{
-  load = random nonce aes sha1 sha2 md5 hmac gmp xcbc openssl gcm kdf pem pkcs1 x509 pubkey constraints \
-kernel-libipsec kernel-netlink socket-default vici counters
+  load = {plugins}
   install_routes = no
   install_virtual_ip = no
   prefer_configured_proposals = no
@@ -52,6 +51,13 @@ kernel-libipsec kernel-netlink socket-default vici counters
 """
 
 
+ALL_PLUGINS = (
+    "random nonce aes sha1 sha2 md5 hmac gmp xcbc openssl gcm kdf pem pkcs1 x509 pubkey constraints"
+    " kernel-libipsec kernel-netlink socket-default vici counters"
+)
+FEW_PLUGINS = "random nonce aes sha1 hmac gmp kdf kernel-libipsec kernel-netlink socket-default vici"
+
+
 def why_not() -> str | None:
     """Why charons cannot be started here, ``None`` if they can."""
     if os.geteuid() != 0:
@@ -70,12 +76,12 @@ def ip(*arguments: str) -> None:
 class Charon:
     """One daemon in a network namespace, with all its files in one directory."""
 
-    def __init__(self, namespace: str, directory: Path) -> None:
+    def __init__(self, namespace: str, directory: Path, plugins: str = ALL_PLUGINS) -> None:
         self.namespace = namespace
         self.socket = directory / "charon.vici"
         self.log = directory / "charon.log"
         self._configuration = directory / "strongswan.conf"
-        self._configuration.write_text(CONFIGURATION.format(socket=self.socket, log=self.log))
+        self._configuration.write_text(CONFIGURATION.format(plugins=plugins, socket=self.socket, log=self.log))
         self._process: subprocess.Popen[bytes] | None = None
         self.vici = Vici(str(self.socket), 5.0)
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from dataplane.charon import LOCAL, PEERS, SOURCE, Lab
+from cryptomap_backend.linux.namespace import inside
+from dataplane.charon import FEW_PLUGINS, LOCAL, PEERS, SOURCE, Charon, Lab, ip
 from dataplane.sites import Site, at, server
 from support.certificates import issue
 from support.server import PATIENCE, Daemon
@@ -23,6 +26,7 @@ from support.state import NS, texts
 
 pytestmark = pytest.mark.timeout(120)
 
+IPV4 = socket.htons(0x0800)
 GATEWAY, PEER = "gateway.example", "peer.example"
 TYPES = "urn:cryptomap:yang:cryptomap-types"
 
@@ -41,10 +45,21 @@ MAP = f"""
   <peer>{{peer}}</peer>
   <ikev2>
     {{proof}}
-    <ikev2-ikesa><transform-set>I-{{name}}</transform-set></ikev2-ikesa>
+    <ikev2-ikesa><transform-set>I-{{name}}</transform-set>{{ikesa}}</ikev2-ikesa>
     <payload><name>all</name><match>ipv4</match><transform-set>E-{{name}}</transform-set></payload>{{more}}
   </ikev2></crypto-map>"""
-DEFAULTS = {"initiate": "on-bind", "ike": "", "esp": "", "more": ""}
+TEMPLATE = f"""
+<ikev2-ikesa-transform-set xmlns="{NS["ips"]}"><name>I</name></ikev2-ikesa-transform-set>
+<ipsec-transform-set xmlns="{NS["ips"]}"><name>E</name></ipsec-transform-set>
+<crypto-template xmlns="{NS["ips"]}"><name>anybody</name>
+  <ikev2>
+    {{proof}}
+    <ikev2-ikesa><transform-set>I</transform-set></ikev2-ikesa>
+    <payload><name>all</name><match>ipv4</match><transform-set>E</transform-set></payload>
+  </ikev2></crypto-template>
+<security-service xmlns="{NS["ips"]}"><name>door</name>
+  <bind><address>{LOCAL}</address><crypto-template>anybody</crypto-template></bind></security-service>"""
+DEFAULTS = {"initiate": "on-bind", "ike": "", "ikesa": "", "esp": "", "more": ""}
 
 
 def shared(key: str = "a pre-shared key") -> str:
@@ -143,6 +158,31 @@ def test_a_commit_on_both_ends_is_a_tunnel_and_its_removal_is_none(charons: Lab,
     assert not charons.ping(1)
 
 
+def test_a_template_answers_whoever_knows_the_key(charons: Lab, gateway: Site, peer: Site) -> None:
+    gateway.commit(configuration(TEMPLATE.format(proof=shared())))
+    service = gateway.get("/ctx:contexts/ctx:context/ips:security-service/ips:state/ips:oper-state")
+    assert texts(service, "//ips:oper-state") == ["functional"]
+    peer.commit(configuration(*(there(number, initiate="on-bind") for number in (1, 2))))
+    waiting = {"foo1", "foo2"}
+    while waiting:
+        waiting -= {peer.hear("tunnel-up")["crypto-map"]}
+    assert len(charons.gateway.sas()) == 2
+    assert charons.ping(1)
+    assert charons.ping(2)
+
+
+def test_ike_packets_have_the_dscp_of_the_ike_policy(charons: Lab, gateway: Site, peer: Site) -> None:
+    with inside(charons.peer.namespace), socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, IPV4) as wire:
+        wire.bind(("wire", 0x0800))
+        wire.settimeout(PATIENCE)
+        peer.commit(configuration(there()))
+        gateway.commit(configuration(here(ikesa="<dscp>46</dscp>")))
+        gateway.hear("tunnel-up")
+        packets = iter(lambda: wire.recv(1 << 16), b"")
+        ike = next(packet for packet in packets if packet[9] == 17 and packet[12:16] == ip_address(LOCAL).packed)
+    assert (ike[1], int.from_bytes(ike[22:24], "big")) == (46 << 2, 500)
+
+
 # ===== algorithms =====
 
 IKE_SETS = [
@@ -228,6 +268,28 @@ def test_a_refusal_is_told(gateway: Site, peer: Site, changes: dict[str, str], w
     state = gateway.state("foo1")
     assert state["last-error"] == words
     assert state["status"] in ("down", "negotiating")  # it is tried again and again
+
+
+def test_an_algorithm_whose_plugin_charon_lacks_is_refused(charons: Lab, tmp_path: Path, schema_cache: Path) -> None:
+    """On a host of its own, whose charon has neither MD5 nor DES."""
+    namespace = f"cmfew{os.getpid()}"
+    ip("netns", "add", namespace)
+    poor = Charon(namespace, tmp_path, FEW_PLUGINS)
+    daemon = server(tmp_path / "server", schema_cache, "strongswan", {"socket": poor.socket})
+    try:
+        poor.start()
+        daemon.start()
+        with at(daemon) as site:
+            site.until_connected()
+            error = site.refused(configuration(here(esp=esp_set("aes-cbc-128", "md5-96"))))
+            assert error.app_tag == "unsupported-algorithm"
+            assert "backend strongswan cannot do ESP integrity md5-96" in (error.message or "")
+            assert "ipsec-transform-set[name='E-foo1']" in (error.path or "").replace("cmi:", "").replace("ips:", "")
+            site.commit(configuration(here(initiate="on-traffic")))
+    finally:
+        daemon.close()
+        poor.stop()
+        ip("netns", "delete", namespace)
 
 
 # ===== certificates =====

@@ -33,7 +33,7 @@ def imported() -> Imported:
 
 @pytest.fixture
 def tunnel(imported: Imported) -> Tunnel:
-    found = Reader(imported.root, VAULT.reveal).tunnel(BRANCH)
+    found = Reader(imported.root, VAULT).tunnel(BRANCH)
     assert found is not None
     return found
 

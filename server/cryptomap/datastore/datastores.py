@@ -193,10 +193,11 @@ class Datastores:
             raise partly
 
     @undisturbed()
-    def copy(self, origin: Origin, target: str, source: str | Node) -> None:
-        """copy-config (section 7.3): a datastore by name, or a configuration, replaces the target."""
+    def copy(self, origin: Origin, target: str, source: str | Node, *, is_permitted: bool = False) -> None:
+        """copy-config (section 7.3): a datastore by name, or a configuration, replaces the target. ``is_permitted``: it
+        takes no right to the data."""
         self._require_writable(target, origin.session_id)
-        self._replace(target, self._root(source, origin), origin)
+        self._replace(target, self._root(source, origin), origin, is_permitted=is_permitted)
 
     def delete(self, origin: Origin, target: str) -> None:
         """delete-config (section 7.4). Only startup can be deleted; the next boot then starts empty."""
@@ -426,8 +427,9 @@ class Datastores:
         self._require_parts_free(new, origin.session_id)
         return self._running.commit(new, origin, pending)
 
-    def _replace(self, target: str, new: Node, origin: Origin) -> None:
-        self.permit(origin, self.read(target, origin.session_id), new)
+    def _replace(self, target: str, new: Node, origin: Origin, *, is_permitted: bool = False) -> None:
+        if not is_permitted:
+            self.permit(origin, self.read(target, origin.session_id), new)
         if target == "candidate" and origin.session_id in self.private_candidates:
             self.private_candidates.edit(origin.session_id, new)
         elif target == "candidate":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
-from cryptomap.data.tree import Node
+from cryptomap.data.tree import Node, reuse
 from cryptomap.data.view import View
 from cryptomap.data.xml import WriteOptions, read_config, write
 from cryptomap.errors import BadElement, InvalidValue
@@ -74,12 +74,27 @@ async def inline(call: Call, place: str | Url | etree._Element) -> str | etree._
 
 
 def _copy(call: Call, target: str, source: str | etree._Element, mode: str) -> None:
-    server = call.server
+    """Saving running to startup takes no right but that to the operation. In all other cases what the user may not read
+    of a datastore is not copied (RFC 8341 section 3.2.6), so that it would be deleted from the target."""
+    server, is_saving = call.server, (source, target) == ("running", "startup")
     found = source_of(server, source)
+    root = server.datastores.read(found, call.session.id) if isinstance(found, str) else found
+    if isinstance(found, str) and not is_saving:
+        root = _readable(server, root, call.session.user)
     if mode != BASIC_MODE:
-        root = server.datastores.read(found, call.session.id) if isinstance(found, str) else found
-        found = with_defaults(server.schema, root, mode)
-    server.datastores.copy(call.origin, target, found)
+        root = with_defaults(server.schema, root, mode)
+    server.datastores.copy(call.origin, target, root, is_permitted=is_saving)
+
+
+def _readable(server: Server, root: Node, user: str) -> Node:
+    """What a user may read of a configuration; that very object if it is everything."""
+    reader = server.access.reader(user)
+    pruned = reader.prune(root)
+    if reader.hide is None:
+        return pruned
+    shown = reuse(root, View(pruned, schema=server.schema, hide=reader.hide).materialize())
+    assert isinstance(shown, Node)
+    return shown
 
 
 def _save(call: Call, target: Url, source: str | etree._Element, mode: str) -> None:

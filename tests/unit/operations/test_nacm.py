@@ -10,7 +10,7 @@ import pytest
 from cryptomap.data.tree import Node
 from cryptomap.data.view import View
 from cryptomap.operations import Nacm, check_rules
-from support.lab import BASE, Error, Lab, door, door_schema, errors, tags
+from support.lab import BASE, Client, Error, Lab, door, door_schema, errors, tags
 from support.nacm import NACM, nacm, rule, set_rules
 
 OpenLab = Callable[..., Awaitable[Lab]]
@@ -497,3 +497,48 @@ async def test_prefixes_of_rules_are_those_of_the_client(start: OpenLab) -> None
     unknown = nacm(own.replace("q:", "z:"))
     edit = f"<edit-config><target><candidate/></target><config>{unknown}</config></edit-config>"
     assert tags(await root.rpc(edit.replace('xmlns:z="urn:doors"', ""))) == ["invalid-value"]
+
+
+# ===== section 3.2.6: copies between datastores =====
+
+COPY = "<copy-config><target><{}/></target><source><{}/></source></copy-config>"
+STARTUP = "<get-config><source><startup/></source></get-config>"
+SECRET = door("front", "<width>90</width><code>1234</code>")
+
+
+async def test_3_2_6_saving_running_takes_the_right_to_the_operation_only(start: OpenLab) -> None:
+    lab = await start(strict=True, datastore={"startup_enabled": True})
+    root = await set_rules(lab, nacm(), SECRET)
+    alice = await lab.connect()
+    assert await alice.rpc(COPY.format("startup", "running")) == "<ok/>"
+    assert "<code>" in await root.rpc(STARTUP)  # all of it, also what alice must not read
+
+
+async def test_3_2_6_what_must_not_be_read_is_not_copied(start: OpenLab) -> None:
+    lab = await start(strict=True, datastore={"startup_enabled": True, "writable_running": True})
+    root = await set_rules(lab, nacm(rule("all", "permit", path=DOORS), of="ops"), door("front", "<width>90</width>"))
+    assert await root.rpc(COPY.format("startup", "running")) == "<ok/>"
+    assert await root.edit(door("front", "<width>91</width><code>1234</code>")) == "<ok/>"
+    await set_more_rules(root)
+    alice = await lab.connect()
+    assert await alice.rpc(COPY.format("startup", "candidate")) == "<ok/>"
+    assert "<door><name>front</name><width>91</width></door>" in await root.rpc(STARTUP)
+
+
+async def set_more_rules(root: Client) -> None:
+    """Hide codes from all but root, before the rule that permits all doors."""
+    hidden = rule("codes", "deny", path=f"{DOORS}/d:door/d:code", access_operations="read")
+    rules = nacm(hidden, rule("all", "permit", path="/")).replace("<nacm ", '<nacm nc:operation="replace" ', 1)
+    edit = f'<edit-config><target><running/></target><config xmlns:nc="{BASE}">{rules}</config></edit-config>'
+    assert await root.rpc(edit) == "<ok/>"
+
+
+async def test_3_2_6_what_is_left_out_is_deleted_and_takes_that_right(start: OpenLab) -> None:
+    lab = await start(strict=True)
+    readers = nacm(rule("rest", "permit", path=f"{DOORS}/d:door/d:width"))
+    await set_rules(lab, readers, SECRET)
+    alice = await lab.connect()
+    denied = errors(await alice.rpc(COPY.format("candidate", "running")))
+    assert {error.tag for error in denied} == {"access-denied"}
+    assert f"{FRONT}/d:code" in [error.path for error in denied]
+    assert "<code>" in await (await lab.connect("root")).rpc(STARTUP.replace("startup", "candidate"))

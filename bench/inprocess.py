@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import itertools
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lxml import etree
@@ -64,38 +66,36 @@ def measure(report: Report, count: int, directory: Path, repeat: int = 30) -> No
     gc.set_threshold(COLLECT_AFTER, 20, 100)
     schema = modules.load(modules.default_module_names())
     world = World(directory, schema)
-    whole = workload.whole(count)
 
-    def add(step: str, runs: list[float], unit: str = "ms", note: str = "") -> None:
-        report.add(Figure(step, count, "in-process", unit, runs, note))
+    def add(step: str, runs: list[float], unit: str = "ms", note: str = "", cpu: float | None = None) -> None:
+        report.add(Figure(step, count, "in-process", unit, runs, note, cpu))
 
-    def bulk_load() -> None:
+    def measured(step: str, run: Callable[[], object], repeat: int = repeat, unit: str = "ms") -> None:
+        scale = 1000 if unit == "ms" else 1
+        begun = time.process_time()
+        runs = [seconds * scale for seconds in timed(run, repeat)]
+        add(step, runs, unit, cpu=(time.process_time() - begun) * scale / repeat)
+
+    def bulk_load(whole: str) -> None:
         world.edit(whole)
         world.commit()
 
-    add("bulk load, one edit-config + commit", timed(bulk_load), "s")
+    measured("bulk load, one edit-config + commit", partial(bulk_load, workload.whole(count)), 1, "s")
     give_back()  # as the writer's thread does a second after a large commit
-    values = itertools.cycle(range(1, 64))
-    add("edit one DSCP leaf + commit", milliseconds(timed(lambda: _one_leaf(world, count, next(values)), repeat)))
-    numbers = itertools.count(count)
-    add("add one bundle + commit", milliseconds(timed(lambda: _add(world, next(numbers)), repeat)))
-    for step, text in (
-        ("refused: dangling reference", workload.dangling(count // 2)),
-        ("refused: must across lists", workload.shared_rule(count // 2)),
-    ):
-        add(step, milliseconds(timed(_refusal(world, text), repeat)))
-    for step, run in (
-        ("validate, nothing changed", lambda: world.datastores.validate(ORIGIN, "candidate")),
-        ("commit, nothing changed", world.commit),
-        ("discard, nothing changed", lambda: world.datastores.discard(ORIGIN)),
-    ):
-        add(step, milliseconds(timed(run, repeat)))
+    values, numbers = itertools.cycle(range(1, 64)), itertools.count(count)
+    measured("edit one DSCP leaf + commit", lambda: _one_leaf(world, count, next(values)))
+    measured("add one bundle + commit", lambda: _add(world, next(numbers)))
+    measured("refused: dangling reference", _refusal(world, workload.dangling(count // 2)))
+    measured("refused: must across lists", _refusal(world, workload.shared_rule(count // 2)))
+    measured("validate, nothing changed", lambda: world.datastores.validate(ORIGIN, "candidate"))
+    measured("commit, nothing changed", world.commit)
+    measured("discard, nothing changed", lambda: world.datastores.discard(ORIGIN))
     _reads(world, count, add)
     rss, peak = resident()
     add("resident memory", [rss], "MB", f"peak {peak:.0f} MB")
     world.close()
     again: list[World] = []
-    add("start to ready, configuration on disk", timed(lambda: again.append(World(directory, schema))), "s")
+    measured("start to ready, configuration on disk", lambda: again.append(World(directory, schema)), 1, "s")
     again[0].close()
 
 

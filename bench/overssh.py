@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ncclient import manager
 
-from bench.report import Figure, Report, milliseconds, resident, timed
+from bench.report import Figure, Report, milliseconds, processor_time, resident, timed
 from bench.steps import Place, Steps
 from bench.workload import OURS, Workload
 
@@ -33,7 +33,8 @@ def measure(
             report.add(Figure("one map by key, with ncclient", count, where, "ms", _ncclient(server, count)))
     begun = time.perf_counter()
     with local_server(directory, *more) as server:
-        report.add(Figure("start to ready, configuration on disk", count, where, "s", [time.perf_counter() - begun]))
+        took, cpu = time.perf_counter() - begun, processor_time(server.process.pid)
+        report.add(Figure("start to ready, configuration on disk", count, where, "s", [took], cpu=cpu))
         now, _ = resident(server.process.pid)
         report.add(Figure("resident memory after the restart", count, where, "MB", [now]))
 

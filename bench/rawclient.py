@@ -17,6 +17,9 @@ HELLO = (
     b"<capability>urn:ietf:params:netconf:base:1.1</capability></capabilities></hello>]]>]]>"
 )
 END = b"\n##\n"
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+"""As cryptomap's own client asks for. The client chooses; asyncssh's default would be ChaCha20, which it computes in
+Python, at a third of the time of a small read."""
 
 
 class Refused(Exception):
@@ -49,7 +52,14 @@ class RawClient:
     @classmethod
     async def connect(cls, host: str, port: int, user: str, key: Path) -> RawClient:
         connection = await asyncssh.connect(
-            host, port, username=user, client_keys=[str(key)], known_hosts=None, agent_path=None, config=None
+            host,
+            port,
+            username=user,
+            client_keys=[str(key)],
+            known_hosts=None,
+            agent_path=None,
+            config=None,
+            encryption_algs=CIPHERS,
         )
         process = await connection.create_process(subsystem="netconf", encoding=None, window=16 * 2**20)
         process.stdin.write(HELLO)

@@ -27,6 +27,7 @@ class Figure:
     unit: str
     runs: list[float] = field(default_factory=list)
     note: str = ""
+    cpu: float | None = None  # what a run took of the server's processor time, on average, in the same unit
 
     @property
     def median(self) -> float | None:
@@ -39,8 +40,9 @@ class Figure:
     def line(self) -> str:
         median = f"{self.median:.3g}" if self.median is not None else "-"
         wanted = target(self.step, self.where, self.count)
+        cpu = f"{self.cpu:.3g}" if self.cpu is not None else ""
         return (
-            f"{self.where:<10} {self.count:>7}  {self.step:<38} {median:>9} {self.unit:<5} {self.spread:<16} "
+            f"{self.where:<10} {self.count:>7}  {self.step:<38} {median:>9} {self.unit:<5} {self.spread:<18} {cpu:<7}"
             f"{wanted:<11} {self.note}"
         ).rstrip()
 
@@ -114,6 +116,12 @@ def timed(run: Callable[[], object], repeat: int = 1) -> list[float]:
         run()
         runs.append(time.perf_counter() - begun)
     return runs
+
+
+def processor_time(process: int) -> float:
+    """Seconds that all threads of a process have run. On a machine that others use as well, this is what to compare."""
+    times = [path.read_text().split()[0] for path in Path(f"/proc/{process}/task").glob("*/schedstat")]
+    return sum(map(int, times)) / 1e9
 
 
 def milliseconds(runs: list[float]) -> list[float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.rawclient import RawClient, Refused
-from bench.report import Figure, Report, resident
+from bench.report import Figure, Report, processor_time, resident
 from bench.workload import Workload
 
 PATIENCE = 120.0  # seconds; a peer that takes longer for one reply has its figure
@@ -56,12 +56,13 @@ class Steps:
             self._add("resident memory", "MB", [now], f"peak {peak:.0f} MB")
             await self._client.abandon()
 
-    def _add(self, step: str, unit: str, runs: list[float], note: str = "") -> None:
-        self._report.add(Figure(step, self._count, self._place.where, unit, runs, note))
+    def _add(self, step: str, unit: str, runs: list[float], note: str = "", cpu: float | None = None) -> None:
+        self._report.add(Figure(step, self._count, self._place.where, unit, runs, note, cpu))
 
     async def _repeated(self, step: str, unit: str, run: Callable[[], Awaitable[float]], repeat: int = 0) -> None:
         runs: list[float] = []
         note = ""
+        begun = processor_time(self._place.pid)
         try:
             for _ in range(repeat or self._repeat):
                 runs.append(await run())
@@ -70,7 +71,8 @@ class Steps:
         except TimeoutError:
             self._add(step, unit, [], f"did not answer within {PATIENCE:.0f} s")
             raise
-        self._add(step, unit, runs, note)
+        taken = (processor_time(self._place.pid) - begun) * (1000 if unit == "ms" else 1)
+        self._add(step, unit, runs, note, taken / len(runs) if runs else None)
 
     async def _load(self) -> None:
         whole = _edit(self._workload.whole(self._count))

@@ -141,7 +141,7 @@ class _Reader:
         """Raises Refusal, and skips the block, at a command that opens a mode there is nothing for."""
         for pattern, reason in mode.foreign.items():
             words = pattern.split()
-            named = len(tokens) > len(words) and all(map(fnmatchcase, map(str.lower, tokens), words))
+            named = len(tokens) >= len(words) and all(map(fnmatchcase, map(str.lower, tokens), words))
             if named and not any(known == (tokens[0].lower(),) for known, _ in mode.named(undo=False)):
                 raise self._skip_block(tokens, Refusal(reason))
 

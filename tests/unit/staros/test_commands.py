@@ -121,6 +121,12 @@ CASES: list[Case] = [
     same("map", "authentication local certificate", {"ikev2/authentication/local/certificate": ""}),
     same("map", "authentication remote certificate", {"ikev2/authentication/remote/certificate": ""}),
     same("template", "authentication remote eap-profile e", {"ikev2/authentication/remote/eap-profile": "e"}),
+    short(
+        "template",
+        "authentication eap-profile e",
+        {"ikev2/authentication/remote/eap-profile": "e"},
+        "authentication remote eap-profile e",
+    ),
     same("map", "certificate mine", {"ikev2/certificate": "mine"}),
     same("map", "ca-certificate list ca-cert-name b ca-cert-name a", {"ikev2/ca-certificate": ("b", "a")}),
     same("map", "ca-crl list ca-crl-name b ca-crl-name a", {"ikev2/ca-crl": ("b", "a")}),
@@ -347,7 +353,7 @@ def test_maps_of_an_interface_keep_their_order(take: Import, schema: Schema) -> 
 def test_every_command_of_the_tables_is_tested_here() -> None:
     lines = [line for *_, line in CASES] + ENTRIES + CONTEXT_ENTRIES
     special = {"payload", "crypto-map", "internal-priority", "ikev1 policy", "permit", "deny", "before", "after"}
-    special |= {"ikev2-ikesa policy", "qos l2-mapping-table system-default"}
+    special |= {"ikev2-ikesa policy", "authentication eap-profile", "qos l2-mapping-table system-default"}
     keys = ("pre-shared-key", "set session-key")
     known = {statement.words for mode in _modes(CONFIGURE) for statement in mode.statements}
     tested = {words for words in known if any(line.removeprefix("no ").startswith(words) for line in lines)}

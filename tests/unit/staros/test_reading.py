@@ -267,6 +267,7 @@ NOT_TAKEN = [
     ("crypto map m ipsec-ikev1", "'ipsec-ikev1' stands where ikev2-ipv4, ikev2-ipv6, ipsec-manual or ipsec-dynamic"),
     ("crypto template t ikev1", "'ikev1' stands where 'ikev2-dynamic' is expected"),
     ("crypto group g", "this server has nothing for it"),
+    ("service-redundancy-protocol", "only its protection by a crypto map is configured here, by NETCONF"),
     ("sgw-service s", "this server has nothing for it"),
     ("aaa group default", "this server has nothing for it"),
     ("ikev1 policy 1", "this server has no isakmp-policy here: a YANG feature is off"),

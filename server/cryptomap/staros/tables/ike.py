@@ -30,7 +30,11 @@ def authentication(side: str) -> tuple[Command, ...]:
     )
 
 
-EAP = (Command("authentication remote eap-profile", (Value(f"{_AUTH}/remote/eap-profile"),)),)
+EAP = (
+    Command("authentication remote eap-profile", (Value(f"{_AUTH}/remote/eap-profile"),)),
+    # Without a side it is the peer's, too: only who asks for a service proves itself by EAP (RFC 7296 section 2.16).
+    Command("authentication eap-profile", (Value(f"{_AUTH}/remote/eap-profile"),), written=False),
+)
 
 CERTIFICATES = (
     Command("certificate", (Value("ikev2/certificate"),)),

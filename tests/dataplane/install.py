@@ -22,7 +22,7 @@ from support.server import ROOT
 DOCUMENT = ROOT / "docs" / "install-linux.md"
 HOSTS = {"alpha": "192.0.2.1", "beta": "192.0.2.2"}
 OWN = ("/run", "/var/log", "/etc/cryptomap", "/var/lib/cryptomap", "/root")
-PATIENCE = 600
+PATIENCE = 1500
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -67,7 +67,7 @@ class Site:
 
     def until_connected(self) -> None:
         """Until the backend can be asked and holds what is configured."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 4 * PATIENCE  # the kernel of a virtual machine is slow to try its algorithms
         while self.backend("health") != "connected":
             assert time.monotonic() < deadline, self.backend("last-error")
             time.sleep(0.1)

@@ -15,7 +15,7 @@ from dataplane.sites import Site
 from support.server import PATIENCE
 from support.state import texts
 
-pytestmark = pytest.mark.timeout(300)  # the first test waits for the machine to boot, on a busy host too
+pytestmark = pytest.mark.timeout(600)  # the first test waits for the machine to boot, on a busy host too
 
 CASES = [
     pytest.param(backend, kind, scenario, id=f"{backend}, {kind}: {scenario.name}")

@@ -21,7 +21,7 @@ from support.server import ROOT
 
 DOCUMENT = ROOT / "docs" / "install-linux.md"
 HOSTS = {"alpha": "192.0.2.1", "beta": "192.0.2.2"}
-OWN = ("/run", "/var/log", "/etc/cryptomap", "/var/lib/cryptomap", "/root")
+OWN = ("/run", "/var/log", "/etc/cryptomap", "/var/lib/cryptomap", "/mnt")
 PATIENCE = 1500
 
 pytestmark = pytest.mark.timeout(3600)
@@ -54,10 +54,11 @@ class Host:
         vm.wait_for(f"/proc/{self._pid}/root/run/ready")
 
     def types(self, text: str) -> str:
-        """What a block prints. Raises GuestFault if a command of it fails. A variable it sets is there for the next."""
+        """What a block prints. Raises GuestFault, with the logs, if a command of it fails. A variable it sets is there
+        for the next."""
         lines = [
-            "set -eu -o pipefail",
-            f"cd /root; PATH={Path(sys.executable).parent}:$PATH",
+            "set -eu -o pipefail; trap 'tail -n 20 /var/log/*.log' ERR",
+            f"cd /mnt; PATH={Path(sys.executable).parent}:$PATH",
             "[ ! -e /run/variables ] || . /run/variables",
             text,
             "[ -z ${login+set} ] || declare -p login > /run/variables",

@@ -149,11 +149,11 @@ async def test_the_end_of_base_1_0_inside_data_of_base_1_0_closes_the_session(se
 
 
 @pytest.mark.parametrize("base", ["1.0", "1.1"])
-async def test_two_messages_split_at_every_byte(server: Daemon, base: str) -> None:
+async def test_a_message_split_at_every_byte(server: Daemon, base: str) -> None:
     async with open_wire(server) as wire:
         await wire.greet(base)
-        message = wire.framed(f'<rpc xmlns="{BASE}" message-id="7"><discard-changes/></rpc>') * 2
+        message = wire.framed(f'<rpc xmlns="{BASE}" message-id="7"><discard-changes/></rpc>')
         for at in range(1, len(message)):
             await wire.send_bytes(message[:at])
             await wire.send_bytes(message[at:])
-            assert ["<ok/>" in await wire.receive() for _ in range(2)] == [True, True]
+            assert "<ok/>" in await wire.receive()

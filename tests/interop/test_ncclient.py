@@ -19,6 +19,12 @@ from support.world import WorldProcess
 
 CTX = NS["ctx"]
 IPS = NS["ips"]
+SECOND_RULE = (
+    f'<config xmlns="{NS["nc"]}"><contexts xmlns="{CTX}"><context><name>ipsec-d</name>'
+    f'<access-list xmlns="{NS["acl"]}"><name>foo1</name><rule><name>rule-2</name></rule></access-list>'
+    "</context></contexts></config>"
+)
+CONTEXT = "/cmc:contexts/cmc:context[cmc:name='ipsec-d']"
 REFUSED = (
     f'<config xmlns="{NS["nc"]}"><contexts xmlns="{CTX}"><context><name>ipsec-d</name>'
     f'<ipsec-transform-set xmlns="{IPS}"><name>A-foo</name><dscp>%s</dscp></ipsec-transform-set>'
@@ -172,6 +178,18 @@ def test_a_commit_rule_refuses_with_tag_app_tag_path_and_what_to_do(session: man
         assert error.message.endswith("protect the application with a crypto map of ipsec-s, or remove the dscp")
     session.discard_changes()
     assert session.get_config("candidate").data_xml == session.get_config("running").data_xml
+
+
+def test_all_violations_of_a_commit_come_at_once_each_with_its_path(session: manager.Manager) -> None:
+    session.edit_config(target="candidate", config=REFUSED.replace("<dscp>%s</dscp>", "<mode>transport</mode>"))
+    session.edit_config(target="candidate", config=SECOND_RULE)
+    with pytest.raises(RPCError) as caught:
+        session.commit()
+    session.discard_changes()
+    assert {(error.app_tag, error.path) for error in caught.value.errlist} == {
+        ("transport-mode-dscp", f"{CONTEXT}/cmi:ipsec-transform-set[cmi:name='A-foo']/cmi:dscp"),
+        ("crypto-acl-single-rule", f"{CONTEXT}/cmi:crypto-map[cmi:name='foo1']/cmi:match-address"),
+    }
 
 
 def test_locks_between_two_sessions(server: Daemon, session: manager.Manager) -> None:

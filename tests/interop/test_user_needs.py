@@ -28,7 +28,6 @@ def server(make_daemon: Callable[..., Daemon]) -> Daemon:
 async def test_user_need_2_the_first_start_needs_nothing_but_a_key(daemon: Daemon) -> None:
     """No post-install script, no configuration, no module to install; and what it is in want of stands in its log."""
     assert not daemon.state.exists()
-    daemon.schema_cache = None
     daemon.start()
     async with open_wire(daemon) as wire:
         await wire.greet()

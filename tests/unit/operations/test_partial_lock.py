@@ -185,7 +185,7 @@ async def test_bad_parameters(lab: Lab, operation: str, tag: str) -> None:
     assert tags(await (await lab.connect()).rpc(operation)) == [tag]
 
 
-async def test_rfc_6022_section_2_1_3_partial_locks_are_shown(lab: Lab) -> None:
+async def test_rfc_6022_section_2_1_2_partial_locks_are_shown(lab: Lab) -> None:
     alice, _ = await with_doors(lab)
     await alice.rpc(lock(FRONT))
     monitoring = "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"

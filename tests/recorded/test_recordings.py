@@ -81,20 +81,38 @@ def alice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_key(tmp_path_factory.mktemp("keys") / "alice")
 
 
+ALONE = ("history",)
+"""Recordings that count what was committed, and so want a server that has seen nothing before."""
+
+
 @pytest.fixture(scope="module")
-def server(make_daemon: Callable[..., Daemon], alice: Path) -> Daemon:
-    settings = f'[backend.simulator]\nseed = 1\n[users.alice]\nauthorized-keys = "{alice}.pub"\n'
+def settings(alice: Path) -> str:
+    return f'[backend.simulator]\nseed = 1\n[users.alice]\nauthorized-keys = "{alice}.pub"\n'
+
+
+@pytest.fixture(scope="module")
+def server(make_daemon: Callable[..., Daemon], settings: str) -> Daemon:
     return make_daemon(settings=settings).start()
 
 
+@pytest.fixture
+def chosen(name: str, settings: str, daemon: Daemon, request: pytest.FixtureRequest) -> Daemon:
+    """The server that the recordings share, or a new one."""
+    if name not in ALONE:
+        shared: Daemon = request.getfixturevalue("server")
+        return shared
+    daemon.settings = settings
+    return daemon.start()
+
+
 @pytest_asyncio.fixture
-async def fresh(server: Daemon) -> AsyncIterator[Daemon]:
-    """The server with the sample as running and nothing else, whatever it held before."""
-    async with session(server) as wire:
+async def fresh(chosen: Daemon) -> AsyncIterator[Daemon]:
+    """A server with the sample as running and nothing else, whatever it held before."""
+    async with session(chosen) as wire:
         for config in ("<config/>", sample("seed.xml")):
             assert await wire.edit(config, "<default-operation>replace</default-operation>") == "<ok/>"
             await wire.do("<commit/>")
-    yield server
+    yield chosen
 
 
 class Stage:

@@ -3,7 +3,7 @@
 Each file begins with what it shows. Then come messages: what stands below ``client`` (or ``client NAME``, for another
 session) is sent as it stands, what stands below ``server`` is what must come back on that session. The server holds the
 sample configuration ``samples/seed.xml`` at the beginning of each file. Replies are printed indented; what differs from
-run to run is replaced: TIME, SESSION, SPI, SEALED, HASH. ``CRYPTOMAP_UPDATE_RECORDINGS=1`` writes what comes back into
+run to run is replaced: TIME, SESSION, COMMIT, SPI, SEALED, HASH. ``CRYPTOMAP_UPDATE_RECORDINGS=1`` writes what comes back into
 the files instead of comparing: look at the difference before you commit it.
 """
 
@@ -54,6 +54,7 @@ def written(title: str, spoken: list[Turn]) -> str:
 VARYING = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "TIME"),
     (r"(?<=<session-id>)\d+(?=</session-id>)", "SESSION"),
+    (r"(?<=<id>)\d+(?=</id>)", "COMMIT"),
     (r"(?<=-spi>)\d+(?=</)", "SPI"),
     (r'(?<=-spi xmlns="urn:cryptomap:yang:cryptomap-trace">)\d+(?=</)', "SPI"),
     (r"(?<=-spi=')\d+(?=')", "SPI"),

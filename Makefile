@@ -7,7 +7,7 @@ STAMP := $(VENV)/.setup-done
 STATE ?= .state
 LISTEN ?= 127.0.0.1:8300
 
-.PHONY: dist test-packages setup demo demo-strongswan serve serve-empty test test-install load-dataplane check bench docs fuzz fuzz-validate crash soak clean
+.PHONY: dist test-packages setup demo demo-strongswan serve serve-empty test test-install load-dataplane check bench docs fuzz fuzz-validate crash soak growth clean
 
 setup: $(STAMP)
 
@@ -88,7 +88,7 @@ test-packages: setup
 	$(BIN)/python -m pytest -q --timeout=1200 packaging/tests
 
 # 10,000 commits leave nothing in memory; make test makes 400.
-soak: setup
+growth: setup
 	CRYPTOMAP_SOAK_COMMITS=10000 $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=0 tests/unit/daemon/test_growth.py
 
 clean:

@@ -3,8 +3,8 @@
 Each file begins with what it shows. Then come messages: what stands below ``client`` (or ``client NAME``, for another
 session) is sent as it stands, what stands below ``server`` is what must come back on that session. The server holds the
 sample configuration ``samples/seed.xml`` at the beginning of each file. Replies are printed indented; what differs from
-run to run is replaced: TIME, SESSION, COMMIT, SPI, SEALED, HASH. ``CRYPTOMAP_UPDATE_RECORDINGS=1`` writes what comes back into
-the files instead of comparing: look at the difference before you commit it.
+run to run is replaced: TIME, SESSION, COMMIT, SPI, SEALED, HASH. ``CRYPTOMAP_UPDATE_RECORDINGS=1`` writes what comes
+back into the files instead of comparing: look at the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -82,38 +82,20 @@ def alice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_key(tmp_path_factory.mktemp("keys") / "alice")
 
 
-ALONE = ("history",)
-"""Recordings that count what was committed, and so want a server that has seen nothing before."""
-
-
 @pytest.fixture(scope="module")
-def settings(alice: Path) -> str:
-    return f'[backend.simulator]\nseed = 1\n[users.alice]\nauthorized-keys = "{alice}.pub"\n'
-
-
-@pytest.fixture(scope="module")
-def server(make_daemon: Callable[..., Daemon], settings: str) -> Daemon:
+def server(make_daemon: Callable[..., Daemon], alice: Path) -> Daemon:
+    settings = f'[backend.simulator]\nseed = 1\n[users.alice]\nauthorized-keys = "{alice}.pub"\n'
     return make_daemon(settings=settings).start()
 
 
-@pytest.fixture
-def chosen(name: str, settings: str, daemon: Daemon, request: pytest.FixtureRequest) -> Daemon:
-    """The server that the recordings share, or a new one."""
-    if name not in ALONE:
-        shared: Daemon = request.getfixturevalue("server")
-        return shared
-    daemon.settings = settings
-    return daemon.start()
-
-
 @pytest_asyncio.fixture
-async def fresh(chosen: Daemon) -> AsyncIterator[Daemon]:
-    """A server with the sample as running and nothing else, whatever it held before."""
-    async with session(chosen) as wire:
+async def fresh(server: Daemon) -> AsyncIterator[Daemon]:
+    """The server with the sample as running and nothing else, whatever it held before."""
+    async with session(server) as wire:
         for config in ("<config/>", sample("seed.xml")):
             assert await wire.edit(config, "<default-operation>replace</default-operation>") == "<ok/>"
             await wire.do("<commit/>")
-    yield chosen
+    yield server
 
 
 class Stage:

@@ -19,6 +19,7 @@ import signal
 import socket
 import sqlite3
 import sys
+import traceback
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,9 @@ def bear(request: bytes, descriptors: list[int]) -> None:
             serve(*json.loads(request))
         except SystemExit as end:
             os._exit(int(end.code or 0))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
     os.close(output)
     os.close(log)
     os.write(status, b"%d\n" % pid)

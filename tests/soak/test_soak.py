@@ -1,8 +1,9 @@
 """A server under the load of many clients of all kinds, for minutes or for a moment.
 
 ``CRYPTOMAP_SOAK_MINUTES`` (``make soak MINUTES=30``) says how long: then there are 200 sessions, and commits of 10,000
-crypto maps. Without it there are 20, and two small rounds. Either way: no error that is not expected, and when all
-clients have gone, no more file handles and no more memory than after the first round.
+crypto maps (``CRYPTOMAP_SOAK_MAPS`` and ``CRYPTOMAP_SOAK_PAUSE`` say otherwise on a slow machine). Without it there are
+20, and two small rounds. Either way: no error that is not expected, and when all clients have gone, no more file handles
+and no more memory than after the first round.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from support.watched import SHARES
 from support.wire import session
 
 MINUTES = float(os.environ.get("CRYPTOMAP_SOAK_MINUTES", "0"))
-SESSIONS, MAPS, PAUSE = (200, int(os.environ.get("CRYPTOMAP_SOAK_MAPS", "10000")), 2.0) if MINUTES else (20, 100, 0.05)
+SESSIONS, MAPS, PAUSE = (200, 10_000, 5.0) if MINUTES else (20, 100, 0.05)
+MAPS = int(os.environ.get("CRYPTOMAP_SOAK_MAPS", MAPS))
+PAUSE = float(os.environ.get("CRYPTOMAP_SOAK_PAUSE", PAUSE))  # mean seconds between two requests of a client
 ROUNDS = 2
 MORE_MEMORY = 1.25, 32 << 20  # times and bytes: what fragmentation and caches may add after the first round
 LIMITS = """

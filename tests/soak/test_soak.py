@@ -2,8 +2,8 @@
 
 ``CRYPTOMAP_SOAK_MINUTES`` (``make soak MINUTES=30``) says how long: then there are 200 sessions, and commits of 10,000
 crypto maps (``CRYPTOMAP_SOAK_MAPS`` and ``CRYPTOMAP_SOAK_PAUSE`` say otherwise on a slow machine). Without it there are
-20, and two small rounds. Either way: no error that is not expected, and when all clients have gone, no more file handles
-and no more memory than after the first round.
+20, and two small rounds. Either way: no error that is not expected, and when all clients have gone, no more file
+handles and no more memory than after the first round.
 """
 
 from __future__ import annotations

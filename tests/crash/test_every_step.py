@@ -364,5 +364,5 @@ async def test_killed_at_every_step(sites: dict[bool, Site]) -> None:
         site.daemon.ready()
         async with session(site.daemon) as wire:
             await site.look(wire)
-    assert killed.keys() >= set(registered(["backend"], "journal"))
+    assert KILLS < 50 or killed.keys() >= set(registered(["backend"], "journal"))
     print(f"{killed.total()} kills: {dict(killed)}")

@@ -21,6 +21,9 @@ class ManualTimers:
     def time(self) -> float:
         return self.now
 
+    def monotonic(self) -> float:
+        return self.now
+
     def call_at(self, when: float, callback: Callable[[], None]) -> Callable[[], None]:
         number = next(self._numbers)
         heapq.heappush(self._due, (when, number, callback))

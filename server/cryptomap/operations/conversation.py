@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptomap.errors import ResourceDenied, RpcError, RpcErrors
@@ -82,7 +83,8 @@ class Conversation:
         self._tasks: list[asyncio.Task[None]] = []
         self._is_busy = False
         self._greeted = asyncio.Event()
-        self._heard = self._message_began = self._loop.time()
+        self._message_began = self._loop.time()
+        self._heard = server.timers.monotonic()
 
     def end(self, ended: Ended) -> None:
         """Ask for the end; the first reason counts."""
@@ -166,7 +168,7 @@ class Conversation:
                 data = await self._peer.read()
         except TimeoutError:
             raise RemoteProtocolError(f"a message was not complete after {limits.message_timeout:g} s") from None
-        self._heard = self._loop.time()
+        self._heard = self._server.timers.monotonic()
         return data
 
     def _is_waited_for(self) -> bool:
@@ -180,19 +182,30 @@ class Conversation:
     async def _watch(self) -> None:
         """The hello time-out, then the idle time-out (RFC 6470 calls both of them timeout)."""
         limits = self._server.limits
-        try:
-            async with asyncio.timeout(limits.hello_timeout or None):
-                await self._greeted.wait()
-        except TimeoutError:
-            self.end(Ended(Reason.TIMEOUT, f"no hello within {limits.hello_timeout:g} s"))
+        no_hello = Ended(Reason.TIMEOUT, f"no hello within {limits.hello_timeout:g} s")
+        with self._after(limits.hello_timeout, lambda: self.end(no_hello)):
+            await self._greeted.wait()
         while limits.idle_timeout:
-            left = self._heard + limits.idle_timeout - self._loop.time()
+            left = self._heard + limits.idle_timeout - self._server.timers.monotonic()
             if self._is_in_use():
                 left = limits.idle_timeout
             elif left <= 0:
                 self.end(Ended(Reason.TIMEOUT, f"no request within {limits.idle_timeout:g} s"))
                 return
-            await asyncio.sleep(left)
+            over = asyncio.Event()
+            with self._after(left, over.set):
+                await over.wait()
+
+    @contextmanager
+    def _after(self, seconds: float, callback: Callable[[], None]) -> Iterator[None]:
+        """Have the callback called after some time (0: never), unless the block has ended by then."""
+        timers = self._server.timers
+        cancel = timers.call_at(timers.time() + seconds, callback) if seconds else None
+        try:
+            yield
+        finally:
+            if cancel is not None:
+                cancel()
 
     def _is_in_use(self) -> bool:
         return self._is_busy or bool(self.session.subscriptions) or len(self._requests) > 0
@@ -206,7 +219,7 @@ class Conversation:
             await self._handle(event)
             self._held.give_back(size)
             self._is_busy = False
-            self._heard = self._loop.time()
+            self._heard = self._server.timers.monotonic()
         self.end(Ended(Reason.CLOSED))
 
     async def _handle(self, event: Event) -> None:

@@ -13,10 +13,14 @@ Cancel: TypeAlias = Callable[[], None]
 
 
 class Timers(Protocol):
-    """Both are used on the event loop only, but for ``time``."""
+    """All is used on the event loop only, but for ``time``."""
 
     def time(self) -> float:
         """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never goes back."""
         ...
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Cancel:
@@ -33,6 +37,9 @@ class LoopTimers:
 
     def time(self) -> float:
         return time.time()
+
+    def monotonic(self) -> float:
+        return self._loop.time()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Cancel:
         return self._loop.call_later(max(0.0, when - time.time()), callback).cancel

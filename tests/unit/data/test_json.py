@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cryptomap.data.edit import edit
 from cryptomap.data.json import read_json, write_json
 from cryptomap.data.tree import Node, Value
 from cryptomap.data.view import View
-from cryptomap.errors import InvalidValue, RpcErrors
+from cryptomap.errors import InvalidValue, RpcError, RpcErrors
+from support.random_edits import EditMaker
 from support.shop import Vault, faults_of, shop_schema, tree
 from support.yang import module, schema_of
 
@@ -194,3 +198,44 @@ shops = st.fixed_dictionaries(
 def test_what_is_read_is_written_again(value: dict[str, object]) -> None:
     document = {"shop:shop": value} if value else {}
     assert written(read(document)) == document
+
+
+PLACES = ("/shop:shop/shop:name", "/shop:shop/shop:item[shop:id='1']/shop:label", "/shop:shop/paint:gloss")
+EDITS = EditMaker(shop_schema(), instances=PLACES, tops=frozenset({"shop"}), skip=frozenset({"pin"}))
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_configuration_comes_back_from_json(data: st.DataObject) -> None:
+    """Identities, instance-identifiers, empty leafs, decimals, choices, anydata: whatever edits make."""
+    root = tree("")
+    for _ in range(3):
+        config = EDITS.edit(lambda items: items[data.draw(st.integers(0, len(items) - 1))])
+        with suppress(RpcError, RpcErrors):
+            root = edit(shop_schema(), root, config)
+    assert read(written(root)) == root
+
+
+values = {
+    "i8": st.integers(-128, 127),
+    "u32": st.integers(0, 2**32 - 1),
+    "i64": st.integers(-(2**63), 2**63 - 1).map(str),
+    "u64": st.integers(0, 2**64 - 1).map(str),
+    "d": st.decimals(-1000, 1000, places=2).map(lambda number: f"{number:.2f}"),
+    "e": st.sampled_from(["one", "two"]),
+    "bits": st.sampled_from(["a", "b", "a b"]),
+    "bin": st.binary(max_size=6).map(lambda octets: base64.b64encode(octets).decode()),
+    "u": st.integers(0, 255) | st.booleans() | st.integers(256, 2**64 - 1).map(str) | st.sampled_from(["x", "1.5"]),
+    "ref": st.integers(0, 2**32 - 1),
+}
+
+
+@given(st.fixed_dictionaries({}, optional=values))
+@settings(max_examples=80, deadline=None)
+def test_values_keep_their_kind_both_ways(value: dict[str, object]) -> None:
+    """Numbers of up to 32 bits are numbers, larger ones strings, and members of a union what they are alone."""
+    root = read_json(NUMBERS, NUMBERS.root, json.dumps({"numbers:n": value} if value else {}))
+    again = json.loads(b"".join(write_json(NUMBERS, root)))
+    assert read_json(NUMBERS, NUMBERS.root, json.dumps(again)) == root
+    canonical = {**value, "d": str(float(str(value["d"])))} if "d" in value else value
+    assert again == ({"numbers:n": canonical} if value else {})

@@ -17,6 +17,7 @@ from cryptomap.netconf import Limits as MessageLimits
 from cryptomap.netconf import ParserLimits
 from cryptomap.operations import Limits, SessionLimits
 from support.lab import BASE, HELLO, PATIENCE, Error, Lab, door, errors, tags
+from support.timers import ManualTimers
 
 OpenLab = Callable[..., Awaitable[Lab]]
 
@@ -57,8 +58,15 @@ async def test_a_bad_hello_ends_the_session(lab: Lab, said: bytes, complaint: st
 
 
 async def test_no_hello_in_time(start: OpenLab) -> None:
-    lab = await start(limits=Limits(hello_timeout=0.01))
-    assert await lab.dial().closed() == "no hello within 0.01 s"
+    timers = ManualTimers()
+    lab = await start(limits=Limits(hello_timeout=30), timers=timers)
+    late, bob = lab.dial(), await lab.connect("bob")
+    timers.advance(29)
+    late.peer.put(b"<hello")  # a beginning is not enough
+    assert await bob.doors() == ""
+    timers.advance(1)
+    assert await late.closed() == "no hello within 30 s"
+    assert await bob.doors() == ""
 
 
 @pytest.mark.parametrize("base", ["1.0", "1.1"])
@@ -229,16 +237,25 @@ async def test_user_need_14_too_many_sessions_are_refused_not_hung(
 
 
 async def test_an_idle_session_is_ended(start: OpenLab) -> None:
-    lab = await start(limits=Limits(idle_timeout=0.05))
-    alice = await lab.connect()
-    assert await alice.closed() == "no request within 0.05 s"
+    timers = ManualTimers()
+    lab = await start(limits=Limits(idle_timeout=600), timers=timers)
+    alice, bob = await lab.connect(), await lab.connect("bob")
+    timers.advance(599)
+    assert await bob.doors() == ""
+    timers.advance(1)
+    assert await alice.closed() == "no request within 600 s"
+    assert not bob.task.done()  # it was heard a second ago
+    timers.advance(600)
+    assert await bob.closed() == "no request within 600 s"
 
 
 async def test_a_subscriber_is_not_idle(start: OpenLab) -> None:
-    lab = await start(limits=Limits(idle_timeout=0.05, hello_timeout=0))
+    timers = ManualTimers()
+    lab = await start(limits=Limits(idle_timeout=600, hello_timeout=0), timers=timers)
     alice = await lab.connect()
     await alice.rpc('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>')
     bob = await lab.connect("bob")
+    timers.advance(600)
     await bob.closed()  # connected later, ended as idle
     assert not alice.task.done()
 

@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 STATE ?= .state
 LISTEN ?= 127.0.0.1:8300
+WEB ?= 127.0.0.1:8480
 
 .PHONY: dist test-packages setup demo demo-strongswan serve serve-empty test test-install load-dataplane check bench docs fuzz fuzz-validate crash soak growth clean
 
@@ -27,11 +28,11 @@ demo-strongswan: setup
 
 # A server that stays, with the simulator and the seed's configuration; your own SSH key is the recovery user "admin".
 serve: setup
-	@$(BIN)/python samples/serve.py --listen $(LISTEN) --state-dir $(STATE)
+	@$(BIN)/python samples/serve.py --listen $(LISTEN) --web $(WEB) --state-dir $(STATE)
 
 # The same with nothing configured yet, for the tours of the README.
 serve-empty: setup
-	@$(BIN)/python samples/serve.py --empty --listen $(LISTEN) --state-dir $(STATE)
+	@$(BIN)/python samples/serve.py --empty --listen $(LISTEN) --web $(WEB) --state-dir $(STATE)
 
 test: setup
 	$(BIN)/python -m pytest -q -n 2

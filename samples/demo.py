@@ -158,8 +158,15 @@ def tell(server: LocalServer, story: Story) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="cryptomap-demo-") as directory, local_server(Path(directory)) as server:
-        print(f"cryptomapd serves NETCONF over SSH at {server.host}:{server.port}, backend simulator")
+    with (
+        tempfile.TemporaryDirectory(prefix="cryptomap-demo-") as directory,
+        local_server(Path(directory), with_web=True) as server,
+    ):
+        print(
+            f"cryptomapd serves NETCONF over SSH at {server.host}:{server.port}, backend simulator\n"
+            f"and, as long as the story lasts, RESTCONF and a console at {server.url}/console/ "
+            f"(user admin, password {server.password})"
+        )
         with manager.connect(
             host=server.host, port=server.port, username=server.user, key_filename=str(server.key),
             hostkey_verify=False, allow_agent=False, look_for_keys=False,

@@ -6,14 +6,17 @@ directory has one already, and waits for the server's ready line.
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import asyncssh
+
+from cryptomap.transport.passwords import hash_password
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class LocalServer:
     user: str
     key: Path
     process: subprocess.Popen[str]
+    url: str = ""
+    password: str = ""
 
 
 def make_key(path: Path) -> Path:
@@ -38,6 +43,30 @@ def make_key(path: Path) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Web:
+    """RESTCONF and the console on a loopback address, without TLS: the settings file, and admin's password."""
+
+    settings: Path
+    password: str
+
+
+def make_web(directory: Path, listen: str) -> Web:
+    """The same password each time, because it is kept in the directory."""
+    kept = directory / "admin-password"
+    if not kept.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        kept.touch(mode=0o600)
+        kept.write_text(secrets.token_urlsafe(9))
+    settings = directory / "cryptomapd.toml"
+    settings.touch(mode=0o600)
+    settings.write_text(
+        f'[restconf]\nlisten = "{listen}"\ninsecure = true\n\n'
+        f'[users.admin]\nrecovery = true\npassword-hash = "{hash_password(kept.read_text())}"\n'
+    )
+    return Web(settings, kept.read_text())
+
+
 def command(state: Path, key: Path, listen: str, more: Sequence[str] = ()) -> list[str]:
     """The command line of such a server."""
     cryptomapd = [sys.executable, "-m", "cryptomap.daemon", "serve"]
@@ -45,9 +74,12 @@ def command(state: Path, key: Path, listen: str, more: Sequence[str] = ()) -> li
 
 
 @contextmanager
-def local_server(directory: Path, *more: str, log: Path | None = None) -> Iterator[LocalServer]:
-    """A server with its state below ``directory`` on a free loopback port, until the block ends."""
+def local_server(directory: Path, *more: str, log: Path | None = None, with_web: bool = False) -> Iterator[LocalServer]:
+    """A server with its state below ``directory`` on a free loopback port, until the block ends; ``with_web``: and
+    RESTCONF on another."""
     key = make_key(directory / "admin-key")
+    web = make_web(directory, "127.0.0.1:0") if with_web else None
+    more = (*more, "--config", str(web.settings)) if web else more
     with (log or directory / "cryptomapd.log").open("a") as errors:
         arguments = command(directory / "state", key, "127.0.0.1:0", more)
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -57,7 +89,8 @@ def local_server(directory: Path, *more: str, log: Path | None = None) -> Iterat
         if ready[:3] != ["cryptomapd", "ready", "ssh"]:
             raise RuntimeError(f"cryptomapd did not start; its log:\n{Path(errors.name).read_text()}")
         host, _, port = ready[3].rpartition(":")
-        yield LocalServer(host, int(port), "admin", key, process)
+        found = LocalServer(host, int(port), "admin", key, process)
+        yield replace(found, url=ready[5], password=web.password) if web else found
     finally:
         process.terminate()
         process.wait(30)

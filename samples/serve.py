@@ -1,6 +1,6 @@
 """``make serve``: a server that stays, with the simulator as backend and the seed's sample as first configuration.
 
-make serve [LISTEN=127.0.0.1:8300] [STATE=.state]
+make serve [LISTEN=127.0.0.1:8300] [WEB=127.0.0.1:8480] [STATE=.state]
 make serve-empty    the same with nothing configured yet
 
 Where it is and how to log in is left in STATE/login, for ``. .state/login`` in a shell.
@@ -14,7 +14,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from local_server import command, make_key
+from local_server import command, make_key, make_web
 
 from cryptomap.transport.hostkey import load_host_key
 
@@ -24,6 +24,7 @@ SAMPLES = Path(__file__).parent
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listen", default="127.0.0.1:8300")
+    parser.add_argument("--web", default="127.0.0.1:8480", help="RESTCONF and the console, on loopback")
     parser.add_argument("--state-dir", type=Path, default=Path(".state"))
     parser.add_argument("--empty", action="store_true", help="without the sample")
     options = parser.parse_args()
@@ -35,16 +36,18 @@ def main() -> None:
     known_hosts = options.state_dir / "known_hosts"
     known_hosts.write_bytes(f"[{host}]:{port} ".encode() + load_host_key(state).export_public_key())
     (options.state_dir / "login").write_text(login(host, port, key, known_hosts))
+    web = make_web(options.state_dir, options.web)
     server = f"--host {host} --port {port}"
     print(
         f"Another terminal can talk to it as user admin with the key {key}, for example:\n"
         f"  .venv/bin/netconf-console2 {server} --user admin --privKeyFile {key} --password '' --hello\n"
         f"  .venv/bin/python samples/export_state.py {server} --key {key}\n"
         f"  . {options.state_dir}/login; cryptomapd history\n"
+        f"The console is at http://{options.web}/console/ for user admin with the password {web.password}\n"
         "Ctrl-C stops it; what was committed is there again at the next start.",
         flush=True,
     )
-    arguments = command(state, key, options.listen, first)
+    arguments = command(state, key, options.listen, [*first, "--config", str(web.settings)])
     os.execv(arguments[0], arguments)
 
 

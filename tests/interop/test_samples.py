@@ -24,6 +24,7 @@ from ncclient.operations import RPCError
 
 from cryptomap_backend.intent import TunnelId
 from support.foreign.playbook import play
+from support.https import ask, basic
 from support.server import PATIENCE, ROOT, SAMPLES, Daemon, require, sample
 from support.state import INTERFACE, NS, assert_seed_is_up, text, texts
 from support.world import WorldProcess
@@ -166,6 +167,7 @@ def test_demo() -> None:
         for n in (0, 1):
             assert re.search(sa.format(n=n, pending=pending, dscp=dscp), steps[step]), steps[step]
     assert "outer DSCP 0x28, cos 1, 802.1p 0x4, MPLS TC 6" in steps[9]
+    assert re.search(r"a console at http://127\.0\.0\.1:\d+/console/ \(user admin, password \S+\)", said)
     assert "make serve" in said
     assert "samples/netconf-console2.md" in said
 
@@ -304,6 +306,7 @@ def serving(state: Path, *more: str) -> Iterator[Staying]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, str(SAMPLES / "serve.py"), "--listen", f"127.0.0.1:{port}", "--state-dir", str(state)]
+    command += ["--web", "127.0.0.1:0"]
     command += more
     with (
         (state / "log").open("w") as log,
@@ -321,10 +324,16 @@ def serving(state: Path, *more: str) -> Iterator[Staying]:
 
 def test_serve(staying: Staying) -> None:
     """What it prints can be typed as it stands."""
-    title, *hints, last, ready = staying.printed
+    title, *hints, console, last, ready = staying.printed
     assert "as user admin with the key" in title
     assert last == "Ctrl-C stops it; what was committed is there again at the next start.\n"
-    assert ready == f"cryptomapd ready ssh 127.0.0.1:{staying.port}\n"
+    found = re.fullmatch(
+        rf"cryptomapd ready ssh 127\.0\.0\.1:{staying.port} restconf (http://127\.0\.0\.1:\d+)\n", ready
+    )
+    assert found
+    password = console.split()[-1]
+    page = ask(found[1], "GET", "/restconf/yang-library-version", headers=basic("admin", password))
+    assert (page.status, ask(found[1], "GET", "/console/").status) == (200, 200)
     assert (staying.state / "admin-key").stat().st_mode & 0o777 == 0o600
     told = [shell(hint) if hint.lstrip().startswith(". ") else typed(hint) for hint in hints]
     assert all(told)

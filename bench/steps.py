@@ -13,7 +13,7 @@ from bench.rawclient import RawClient, Refused
 from bench.report import Figure, Report, processor_time, resident
 from bench.workload import Workload
 
-PATIENCE = 120.0  # seconds; a peer that takes longer for one reply has its figure
+PATIENCE = 600.0  # seconds; a peer that takes longer for one reply has its figure
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -93,6 +93,7 @@ UNUSUAL = [
     "<name>x</name><door><id>b</id></door><door><id>b</id></door>",
     "<name>x</name><extra><any xmlns='urn:any'>thing</any></extra>",
     "<name>x</name><note>a<b/>c</note>",
+    f"<name>x</name><note>{'long' * 3000}</note>",
 ]
 
 
@@ -129,6 +130,7 @@ def test_an_unusual_entry_is_read_as_if_it_was_walked(house: str, monkeypatch: p
     assert outcome(houses, monkeypatch, 0) == outcome(houses, monkeypatch, 1 << 40)
 
 
+@settings(max_examples=60, deadline=None)
 @given(texts=st.lists(st.text(st.sampled_from("0129 -abcé\t\n&<>]"), max_size=6), min_size=2, max_size=6))
 def test_any_texts_in_entries_that_look_alike_are_read_as_if_they_were_walked(texts: list[str]) -> None:
     houses = []

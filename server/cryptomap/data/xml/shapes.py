@@ -22,16 +22,20 @@ from cryptomap.data.tree import Key, Node, Value, entries_of, key_of, values_of
 from cryptomap.data.xml.faults import names_in
 from cryptomap.data.xml.seal import Sealer
 from cryptomap.schema.nodes import Choice, Container, InnerNode, Leaf, LeafList, ListNode, Schema
-from cryptomap.schema.types import TypeFault
+from cryptomap.schema.type_base import MEMO_ENTRIES, MEMO_TEXT
+from cryptomap.schema.types import Names, TypeFault
 
 __all__ = ["Shapes"]
 
 WALKED_FIRST = 64  # entries of a list, before shapes are worth their making
 SHAPES_MAX = 8  # of a list; entries of any further shape are walked
-MEMO_ENTRIES = 4096
+LARGEST = 8192  # characters of an entry that may have a shape: making one takes milliseconds for each thousand
 
 Values: TypeAlias = list[Any]
 """The texts as values, then ``None``, then what the steps have made so far."""
+
+Parsing: TypeAlias = tuple[Callable[[str], str | None], Callable[[str], str]]
+"""What is known of texts seen before, and what makes a value of any other."""
 
 _TAG = re.compile("<([^>]*)>")
 
@@ -55,7 +59,7 @@ class Shapes:
             self._walked += 1
             return None
         text = etree.tostring(element, encoding="unicode", with_tail=False)
-        if "&" in text:
+        if "&" in text or len(text) > LARGEST:
             return None
         for shape in self._shapes:
             match = shape.match(text)
@@ -74,7 +78,7 @@ class _Shape:
     ) -> None:
         self._schema = schema
         self._config_only = config_only
-        self._leafs: list[tuple[Callable[[str], str | None], Callable[[str], str]]] = []  # what is known, what parses
+        self._leafs: list[Parsing] = []
         self._secrets: list[tuple[int, Leaf | LeafList]] = []
         self._steps: list[Callable[[Values], Value | None]] = []
         pattern = "".join(_pattern(_TAG.split(text)[1::2]))
@@ -212,13 +216,15 @@ def _require_one_case(choices: Iterable[Choice], slots: Iterable[int]) -> None:
             _require_one_case(case.choices, slots)
 
 
-def _remembering(parse: Callable[..., str], names: object) -> tuple[Callable[[str], str | None], Callable[[str], str]]:
+def _remembering(
+    parse: Callable[[str, Names | None], str], names: Names
+) -> tuple[Callable[[str], str | None], Callable[[str], str]]:
     """The same for a type that remembers nothing, because what a text means depends on the prefixes declared."""
     memo: dict[str, str] = {}
 
     def parse_once(text: str) -> str:
         value = parse(text, names)
-        if len(memo) < MEMO_ENTRIES:
+        if len(memo) < MEMO_ENTRIES and len(text) <= MEMO_TEXT:
             memo[text] = value
         return value
 

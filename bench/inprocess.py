@@ -12,7 +12,7 @@ from pathlib import Path
 from lxml import etree
 
 from bench import workload
-from bench.report import Figure, Report, milliseconds, resident, timed
+from bench.report import Figure, Report, milliseconds, resident, settle, timed
 from cryptomap.daemon.daemon import COLLECT_AFTER
 from cryptomap.data.filter import subtree
 from cryptomap.data.view import View
@@ -76,12 +76,18 @@ def measure(report: Report, count: int, directory: Path, repeat: int = 30) -> No
         runs = [seconds * scale for seconds in timed(run, repeat)]
         add(step, runs, unit, cpu=(time.process_time() - begun) * scale / repeat)
 
+    def memory(step: str) -> None:
+        now, peak = resident()
+        add(step, [now], "MB", f"peak {peak:.0f} MB")
+
     def bulk_load(whole: str) -> None:
         world.edit(whole)
         world.commit()
 
     measured("bulk load, one edit-config + commit", partial(bulk_load, workload.whole(count)), 1, "s")
+    settle("self")
     give_back()  # as the writer's thread does a second after a large commit
+    memory("resident memory")
     values, numbers = itertools.cycle(range(1, 64)), itertools.count(count)
     measured("edit one DSCP leaf + commit", lambda: _one_leaf(world, count, next(values)))
     measured("add one bundle + commit", lambda: _add(world, next(numbers)))
@@ -91,8 +97,7 @@ def measure(report: Report, count: int, directory: Path, repeat: int = 30) -> No
     measured("commit, nothing changed", world.commit)
     measured("discard, nothing changed", lambda: world.datastores.discard(ORIGIN))
     _reads(world, count, add)
-    rss, peak = resident()
-    add("resident memory", [rss], "MB", f"peak {peak:.0f} MB")
+    memory("resident memory, XML cache warm")
     world.close()
     again: list[World] = []
     measured("start to ready, configuration on disk", lambda: again.append(World(directory, schema)), 1, "s")

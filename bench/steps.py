@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.rawclient import RawClient, Refused
-from bench.report import Figure, Report, processor_time, resident
+from bench.report import Figure, Report, processor_time, resident, settle
 from bench.workload import Workload
 
 PATIENCE = 600.0  # seconds; a peer that takes longer for one reply has its figure
@@ -52,12 +52,15 @@ class Steps:
         except TimeoutError:
             self._add("the steps that follow", "", [], f"did not answer within {PATIENCE:.0f} s")
         finally:
-            now, peak = resident(self._place.pid)
-            self._add("resident memory", "MB", [now], f"peak {peak:.0f} MB")
+            self._resident("resident memory, XML cache warm")
             await self._client.abandon()
 
     def _add(self, step: str, unit: str, runs: list[float], note: str = "", cpu: float | None = None) -> None:
         self._report.add(Figure(step, self._count, self._place.where, unit, runs, note, cpu))
+
+    def _resident(self, step: str) -> None:
+        now, peak = resident(self._place.pid)
+        self._add(step, "MB", [now], f"peak {peak:.0f} MB")
 
     async def _repeated(self, step: str, unit: str, run: Callable[[], Awaitable[float]], repeat: int = 0) -> None:
         runs: list[float] = []
@@ -82,6 +85,8 @@ class Steps:
             return edited.seconds + committed.seconds
 
         await self._repeated("bulk load, one edit-config + commit", "s", load, 1)
+        await asyncio.to_thread(settle, self._place.pid)
+        self._resident("resident memory")
 
     async def _commits(self) -> None:
         workload, some = self._workload, self._count // 2

@@ -173,6 +173,42 @@ async def test_a_persistent_one_is_confirmed_by_another_session(lab: Lab) -> Non
     assert await bob.doors() == "<door><name>front</name></door>"
 
 
+async def test_a_follow_up_sets_the_time_anew_and_all_of_it_is_rolled_back(start: OpenLab) -> None:
+    clock = Clock()
+    lab = await start(datastore={"clock": clock})
+    alice = await lab.connect()
+    again = "<commit><confirmed/><confirm-timeout>60</confirm-timeout></commit>"
+    for name in ("front", "back"):
+        await alice.edit(door(name))
+        assert await alice.rpc(again) == "<ok/>"
+        clock.advance(50)
+    assert await alice.rpc(again) == "<ok/>"  # without a change it only buys time
+    clock.advance(50)
+    await lab.writer.run(lab.datastores.tick)
+    assert await alice.doors() == "<door><name>back</name></door><door><name>front</name></door>"
+    clock.advance(11)
+    await lab.writer.run(lab.datastores.tick)
+    assert await alice.doors() == ""
+
+
+@pytest.mark.parametrize(
+    ("persist", "after"), [("", ""), ("<persist>blue moon</persist>", "<door><name>front</name></door>")]
+)
+async def test_a_restart_inside_the_window_keeps_only_what_somebody_can_confirm(
+    start: OpenLab, persist: str, after: str
+) -> None:
+    first = await start()
+    alice = await first.connect()
+    await alice.edit(door("front"))
+    await alice.rpc(f"<commit><confirmed/>{persist}</commit>")
+    await first.stop()
+    lab = await start()
+    bob = await lab.connect("bob")
+    assert await bob.doors() == after
+    confirmed = await bob.rpc("<commit><persist-id>blue moon</persist-id></commit>")
+    assert (confirmed == "<ok/>") is bool(persist)
+
+
 async def test_a_persistent_one_is_cancelled_by_another_session(lab: Lab) -> None:
     alice, bob = await lab.connect(), await lab.connect("bob")
     await alice.edit(door("front"))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from support.server import Daemon, make_key, sample
+from cryptomap_backend.simulator.faults import Faults
+from support.commands import environment
+from support.server import PATIENCE, Daemon, make_key, sample
 from support.state import INTERFACE, NS
 from support.wire import BASE, Wire, errors, session
 from support.world import WorldProcess
@@ -244,3 +250,112 @@ async def test_keys_survive_a_restart_sealed(server: Daemon, world: WorldProcess
     files = {path.name: leaks(path.read_bytes()) for path in server.state.rglob("*") if path.is_file()}
     assert not any(files.values())
     assert (server.state / "secrets.key").stat().st_mode & 0o777 == 0o600
+
+
+# ===== ways around =====
+
+SERVER = NS["server"]
+SN = "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
+YP = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
+KEY_PATH = f'xmlns:i="{NS["ips"]}" xmlns:c="{NS["ctx"]}"'
+KEY_PATHS = "/c:contexts/c:context/i:crypto-map/i:ikev2/i:authentication/i:local/i:pre-shared-key"
+
+WAYS = {
+    "get-data": '<get-data xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-nmda" '
+    'xmlns:ds="urn:ietf:params:xml:ns:yang:ietf-datastores"><datastore>ds:operational</datastore></get-data>',
+    "candidate": "<get-config><source><candidate/></source></get-config>",
+    "get-commit": f'<get-commit xmlns="{SERVER}"><commit>1</commit></get-commit>',
+    "list-commits": f'<list-commits xmlns="{SERVER}"/>',
+    "compare-commits": f'<compare-commits xmlns="{SERVER}"><from>0</from><to>1</to></compare-commits>',
+    "rollback-to": f'<rollback-to xmlns="{SERVER}"><commit>0</commit></rollback-to>',
+    "rehearsal": f'<rollback-to xmlns="{SERVER}"><commit>0</commit><rehearse/></rollback-to>',
+    "plan": f'<plan xmlns="{SERVER}"/>',
+    "show": f'<show xmlns="{SERVER}"><command>configuration</command></show>',
+    "show crypto map": f'<show xmlns="{SERVER}"><command>crypto map</command></show>',
+    "compare": '<compare xmlns="urn:ietf:params:xml:ns:yang:ietf-nmda-compare" '
+    'xmlns:ds="urn:ietf:params:xml:ns:yang:ietf-datastores"><source>ds:candidate</source>'
+    "<target>ds:operational</target><all/></compare>",
+    "partial-lock": f'<partial-lock xmlns="urn:ietf:params:xml:ns:netconf:partial-lock:1.0"><select {KEY_PATH}>'
+    f"{KEY_PATHS}</select></partial-lock>",
+    "copy-config": "<copy-config><target><candidate/></target><source><running/></source></copy-config>",
+    "copy to a file": "<copy-config><target><url>file:///stolen.xml</url></target><source><running/></source>"
+    "</copy-config>",
+    "get-schema": '<get-schema xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring">'
+    "<identifier>cryptomap-ipsec</identifier></get-schema>",
+}
+
+
+@pytest.mark.parametrize("operation", WAYS.values(), ids=list(WAYS))
+async def test_no_other_operation_tells_an_ordinary_user_of_a_key(admin: Wire, alice: Wire, operation: str) -> None:
+    before = await admin.get_config()
+    told = await alice.rpc(operation)
+    assert not leaks(told)
+    assert "$cm1$" not in told
+    if "get-schema" not in operation:
+        assert "<pre-shared-key" not in told
+    assert await admin.get_config() == before, "nothing was changed by it"
+    if "<commit>0</commit></rollback-to>" not in operation:  # what a recovery user may do, without a key all the same
+        assert not leaks(await admin.rpc(operation))
+    await admin.do("<discard-changes/>")
+
+
+@pytest.mark.parametrize("kind", ["<yp:periodic><yp:period>100</yp:period></yp:periodic>", "<yp:on-change/>"])
+async def test_no_subscription_of_an_ordinary_user_tells_of_a_key(admin: Wire, alice: Wire, kind: str) -> None:
+    reply = await alice.rpc(
+        f'<establish-subscription xmlns="{SN}" xmlns:yp="{YP}" xmlns:ds="urn:ietf:params:xml:ns:yang:ietf-datastores">'
+        f"<yp:datastore>ds:running</yp:datastore><yp:datastore-xpath-filter {KEY_PATH}>{KEY_PATHS}"
+        f"</yp:datastore-xpath-filter>{kind}</establish-subscription>"
+    )
+    assert "<rpc-error>" not in reply
+    assert await admin.edit(PSK.replace(CANARY, "another-key")) == "<ok/>"
+    await admin.do("<commit/>")
+    assert await admin.edit(PSK) == "<ok/>"
+    await admin.do("<commit/>")
+    await alice.ask("<get-config><source><running/></source></get-config>")
+    told = ""
+    while "<rpc-reply" not in told:  # what was pushed comes before it
+        told += await alice.receive()
+    assert "<name>foo0</name>" in told
+    assert "pre-shared-key" not in told
+    assert "$cm1$" not in told
+
+
+# ===== the process =====
+
+
+async def test_nothing_outside_of_memory_holds_a_key(server: Daemon, admin: Wire) -> None:
+    """Not what `ps` shows, nor what a child would inherit; and no core is written where the unit runs it."""
+    for name in ("cmdline", "environ", "status", "comm"):
+        assert not leaks(await asyncio.to_thread(Path(f"/proc/{server.pid}/{name}").read_bytes))
+    assert not leaks(await admin.rpc("<get/>"))
+
+
+async def test_the_export_as_staros_text_holds_no_key(server: Daemon) -> None:
+    (server.directory / "known_hosts").write_text(
+        f"[{server.host}]:{server.port} {(server.state / 'ssh_host_ed25519_key.pub').read_text()}"
+    )
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "cryptomap.daemon", "export"],
+        env={**os.environ, **environment(server)},
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert b"crypto map foo0" in done.stdout
+    assert not leaks(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("faults", [Faults(fail_step=0), Faults(fail_step=0, fail_revert=True), Faults(refuse="no")])
+async def test_a_commit_that_fails_tells_no_key(
+    server: Daemon, admin: Wire, world: WorldProcess, faults: Faults
+) -> None:
+    """Neither its reply nor the log of it, whatever the backend was about to do with the keys."""
+    world.remote.set_faults(faults)
+    try:
+        assert await admin.edit(PSK.replace(f">{CANARY}<", f">{CANARY}-next<")) == "<ok/>"
+        reply = await admin.rpc("<commit/>")
+    finally:
+        world.remote.set_faults(Faults())
+        await admin.do("<discard-changes/>")
+    assert "<rpc-error>" in reply
+    assert not leaks(reply)

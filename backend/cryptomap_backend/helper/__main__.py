@@ -12,6 +12,7 @@ import threading
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cryptomap_backend.helper.guard import Guard
 from cryptomap_backend.helper.server import HelperServer
@@ -47,18 +48,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--socket", required=True, help="path of the Unix socket to serve on")
     parser.add_argument("--user", default="root", help="the user the server runs as")
     parser.add_argument(
-        "--settings", help="a JSON file with the settings of the backend, or a TOML file with them in table [backend]"
+        "--settings",
+        help="a JSON file with the settings of the backend, or a TOML file with them in table [backend.linux]",
     )
     return parser
 
 
 def _table(path: str | None) -> Mapping[str, object]:
-    """Without what is not for the kernel's side: the name of the backend and the path of the helper itself."""
+    """Without what is not for the kernel's side: the path of the helper itself."""
     if path is None:
         return {}
     text = Path(path).read_text()
-    content = json.loads(text) if path.endswith(".json") else tomllib.loads(text).get("backend", {})
+    content = json.loads(text) if path.endswith(".json") else _of_daemon(tomllib.loads(text))
     return {name: value for name, value in content.items() if name not in ("name", "helper")}
+
+
+def _of_daemon(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table [backend.linux] of the daemon's settings, or a whole table [backend] of our own."""
+    backend = settings.get("backend", {})
+    return backend.get("linux", backend)  # type: ignore[no-any-return]
 
 
 if __name__ == "__main__":

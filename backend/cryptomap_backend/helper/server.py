@@ -36,7 +36,7 @@ def answer_to(line: bytes, kernel: Kernel, guard: Guard) -> dict[str, Any]:
     except Forbidden as fault:
         log.warning("refused: %s", fault)
         return _error(Unavailable.__name__, str(fault))
-    except (ValueError, KeyError, TypeError) as fault:
+    except (ValueError, KeyError, TypeError, RecursionError) as fault:
         log.warning("a request that cannot be read: %s", type(fault).__name__)
         return _error(Unavailable.__name__, "the helper does not understand the request")
     try:
@@ -49,7 +49,7 @@ def answer_to(line: bytes, kernel: Kernel, guard: Guard) -> dict[str, Any]:
 
 
 def _request(line: bytes) -> tuple[str, list[Any]]:
-    """Raises CodecFault, ValueError, KeyError, TypeError."""
+    """Raises CodecFault, ValueError, KeyError, TypeError, RecursionError."""
     verb, *given = json.loads(line)
     kinds = VERBS[verb].arguments.values()
     return verb, [decode(kind, item) for kind, item in zip(kinds, given, strict=True)]

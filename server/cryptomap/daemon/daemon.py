@@ -29,6 +29,7 @@ from cryptomap.daemon import call_home, system_state
 from cryptomap.daemon.audited import record_start
 from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.inputs import accounts_of, startup_document
+from cryptomap.daemon.notify import notify
 from cryptomap.daemon.schema import load_schema
 from cryptomap.daemon.settings import Settings
 from cryptomap.daemon.transports import Transports, shown
@@ -172,7 +173,9 @@ async def _hold(
     host, port = await transports.start(on_peer, host_keys, audit.append)
     also = f" restconf {await web.start(server, gateway.figures)}" if web else ""
     print(f"cryptomapd ready ssh {shown(host, port)}{also}", flush=True)
+    notify("READY=1", f"STATUS=serving ssh {shown(host, port)}{also}")
     await stop.wait()
+    notify("STOPPING=1")
     log.info("stopping: telling %d sessions", len(server.sessions))
     if web:
         await web.stop()

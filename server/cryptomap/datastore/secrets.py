@@ -24,7 +24,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from cryptomap.datastore.statedir import StateFault, write_durably
+from cryptomap.datastore.statedir import StateFault, credential, write_durably
 
 __all__ = ["PREFIX", "KeyFile", "Vault"]
 
@@ -137,7 +137,7 @@ def _derived(key: bytes) -> bytes:
 
 def _read_lines(path: Path) -> list[bytes]:
     try:
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & (0o037 if path == credential(path.name) else 0o077):
             raise StateFault(f"key file {path}: others may read it; make it 0600")
         lines = path.read_bytes().split()
     except OSError as fault:

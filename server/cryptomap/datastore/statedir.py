@@ -8,7 +8,9 @@ import os
 import shutil
 from pathlib import Path
 
-__all__ = ["StateDirectory", "StateFault", "keep_owner", "publish", "sync_directory", "write_durably"]
+__all__ = ["StateDirectory", "StateFault", "credential", "keep_owner", "publish", "sync_directory", "write_durably"]
+
+_KEY_FILE = "secrets.key"
 
 
 class StateFault(Exception):
@@ -49,7 +51,9 @@ class StateDirectory:
 
     @property
     def key_file(self) -> Path:
-        return self.path / "secrets.key"
+        """The key of the sealed secrets: here, or where systemd has put the credential of that name."""
+        handed = credential(_KEY_FILE)
+        return handed if handed is not None and handed.exists() else self.path / _KEY_FILE
 
     @property
     def unfinished_restore(self) -> Path:
@@ -84,6 +88,13 @@ class StateDirectory:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def credential(name: str) -> Path | None:
+    """Where systemd has put the credential of that name for this service, if it hands over any. An access list lets the
+    service's user in there, which looks like a permission of the group."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(directory, name) if directory else None
 
 
 def write_durably(path: Path, pieces: list[bytes], mode: int = 0o600) -> None:

@@ -1,4 +1,4 @@
-"""docs/conformance.md and docs/user-needs.md name tests that exist; each capability and each need has a row."""
+"""The documents name tests that exist; each capability, each need and each claim about security has a row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from support.lab import door_schema
 TESTS = Path(__file__).parents[2]
 DOCUMENT = (TESTS.parent / "docs" / "conformance.md").read_text()
 NEEDS = (TESTS.parent / "docs" / "user-needs.md").read_text()
-NAMED = re.findall(r"`([\w/]+\.py)::(\w+)`", DOCUMENT + NEEDS)
+SECURITY = (TESTS.parent / "docs" / "security.md").read_text()
+NAMED = re.findall(r"`([\w/]+\.py)::(\w+)`", DOCUMENT + NEEDS + SECURITY)
 
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
@@ -46,3 +47,10 @@ def test_each_protocol_capability_has_a_row() -> None:
     uris = [Capability.parse(text).uri for text in everything if text.startswith("urn:ietf:params:netconf:")]
     short = [uri.removeprefix("urn:ietf:params:netconf:").removeprefix("capability:") for uri in uris]
     assert [name for name in short if f"`{name}`" not in DOCUMENT] == []
+
+
+def test_each_claim_about_security_names_its_test() -> None:
+    tables = re.findall(r"^\| (?:Claim|Limit|Fault elsewhere) .*?\n\n", SECURITY, re.MULTILINE | re.DOTALL)
+    rows = [row for table in tables for row in table.splitlines()[2:] if row]
+    assert len(rows) > 40
+    assert [row for row in rows if "::test_" not in row] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncssh
 import pytest
 
-from cryptomap.transport import AccountFault, Accounts
+from cryptomap.transport import AccountFault, Accounts, accounts
 from cryptomap.transport.passwords import hash_password, is_password_hash, verify_password
 
 KEY = asyncssh.generate_private_key("ssh-ed25519").convert_to_public()
@@ -65,3 +65,13 @@ def test_hashes_are_salted():
     assert verify_password("x", first)
     assert verify_password("x", second)
     assert "x" not in first.split("$")
+
+
+async def test_an_unknown_user_costs_as_much_as_a_known_one(monkeypatch):
+    hashed = []
+    monkeypatch.setattr(accounts, "verify_password", lambda password, stored: hashed.append(stored) or True)
+    users = Accounts({}, {"ann": hash_password("open sesame")})
+    assert await users.accepts_password("ann", "open sesame")
+    assert not await users.accepts_password("nobody", "open sesame")
+    known, unknown = (stored.rsplit("$", 2)[0] for stored in hashed)
+    assert known == unknown, "the same cost, whatever the name"

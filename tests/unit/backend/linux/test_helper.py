@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -16,7 +19,7 @@ from cryptomap_backend.contract import ApplyFailed, OutcomeUnknown, Unavailable
 from cryptomap_backend.helper.client import RemoteKernel
 from cryptomap_backend.helper.codec import CodecFault, decode, encode
 from cryptomap_backend.helper.guard import Guard
-from cryptomap_backend.helper.server import HelperServer
+from cryptomap_backend.helper.server import HelperServer, answer_to
 from cryptomap_backend.helper.verbs import VERBS
 from cryptomap_backend.intent import Mode
 from cryptomap_backend.linux.egress import Marked
@@ -183,3 +186,69 @@ def test_an_outcome_is_unknown_if_the_connection_is_lost_during_a_change(path: s
     with pytest.raises(Unavailable, match="lost during versions"):
         kernel.versions()
     kernel.close()
+
+
+ASK = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as stream:
+    stream.connect(sys.argv[1])
+    stream.sendall(b'["versions"]\\n')
+    print(stream.makefile().readline(), end="")
+"""
+"""What asks the helper as another user."""
+
+
+def asked_as(name: str, path: Path) -> subprocess.CompletedProcess[str]:
+    user = pwd.getpwnam(name)
+    command = ["/usr/bin/python3", "-I", "-c", ASK, str(path)]  # others may not be able to enter our directory
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd="/",
+        user=user.pw_uid,
+        group=user.pw_gid,
+        extra_groups=[],
+    )
+
+
+@pytest.fixture
+def of_nobody() -> Iterator[Path]:
+    """The socket of a helper that root runs for the user nobody."""
+    if os.getuid() != 0:
+        pytest.skip("only root can be several users")
+    if not Path("/usr/bin/python3").exists():
+        pytest.skip("there is no /usr/bin/python3 that any user can run")
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        path = Path(directory, "helper")
+        user = pwd.getpwnam("nobody").pw_uid
+        with HelperServer(str(path), user, Guard(Settings()), lambda: cast(Kernel, Answering())) as made:
+            thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            yield path
+            made.shutdown()
+            thread.join()
+
+
+def test_the_servers_user_and_root_are_served(of_nobody: Path) -> None:
+    for name in ("nobody", "root"):
+        assert json.loads(asked_as(name, of_nobody).stdout) == {"answer": {"kernel": "test"}}
+
+
+def test_another_user_cannot_even_connect(of_nobody: Path) -> None:
+    assert "PermissionError" in asked_as("daemon", of_nobody).stderr
+
+
+def test_the_kernel_tells_who_asks_if_somebody_has_opened_the_socket_to_all(of_nobody: Path) -> None:
+    of_nobody.chmod(0o666)
+    refused = asked_as("daemon", of_nobody)
+    assert refused.stdout == ""
+    assert json.loads(asked_as("nobody", of_nobody).stdout) == {"answer": {"kernel": "test"}}
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b'["transact", ' + b"[" * 100_000 + b"]" * 100_000 + b"]"])
+def test_a_request_nested_without_end_is_answered(line: bytes) -> None:
+    answer = answer_to(line, cast(Kernel, Answering()), Guard(Settings()))
+    assert answer == {"error": ["Unavailable", "the helper does not understand the request"]}

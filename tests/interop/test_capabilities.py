@@ -15,10 +15,10 @@ from ncclient import manager
 from ncclient.operations import RPCError
 from netconf_client.connect import connect_ssh
 from netconf_client.ncclient import Manager
-from scrapli_netconf.driver import NetconfDriver
 
 from cryptomap.netconf.capabilities import Capability
-from support.foreign.libraries import SCRAPLI_LEAKS
+from support.foreign.story import Role
+from support.foreign.terminals import yangcli
 from support.server import PATIENCE, ROOT, SAMPLES, Daemon
 from support.state import NS, texts
 
@@ -97,23 +97,14 @@ def test_modules(session: manager.Manager) -> None:
 # ===== one by one =====
 
 
-@SCRAPLI_LEAKS
-def test_base_1_0(server: Daemon) -> None:
-    """scrapli-netconf can be told to keep to the old framing."""
-    with NetconfDriver(
-        host=server.host,
-        port=server.port,
-        auth_username=server.user,
-        auth_private_key=str(server.key),
-        auth_strict_key=False,
-        ssh_config_file=False,
-        timeout_ops=PATIENCE,
-        preferred_netconf_version="1.0",
-        transport_options={"netconf_force_pty": False},
-    ) as old:
-        assert old.netconf_version.value == "1.0"
-        assert "<name>ipsec-d</name>" in old.get_config("running").result
-        assert "<ok/>" in old.rpc("<close-session/>").result
+def test_base_1_0(server: Daemon, tmp_path: Path) -> None:
+    """yangcli can be told to keep to the old framing."""
+    with yangcli(Role(server.user, server, tmp_path, lambda: None), "--protocols=netconf1.0") as steps:
+        assert "(base:1.0)" in str(steps["hello"]())
+        for step in ("lock", "edit", "validate"):
+            assert "RPC OK Reply" in str(steps[step]())
+        assert "module cryptomap-acl {" in str(steps["get-schema"]())
+        assert "RPC OK Reply" in str(steps["unlock"]())
 
 
 def test_rollback_on_error(session: manager.Manager) -> None:

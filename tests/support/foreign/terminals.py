@@ -102,13 +102,13 @@ def netconf_console2(role: Role) -> Iterator[Steps]:
 
 
 @contextmanager
-def yangcli(role: Role) -> Iterator[Steps]:
-    """yangcli knows YANG 1.0 only, so that it takes configurations and filters of YANG 1.1 modules from files."""
+def yangcli(role: Role, *more: str) -> Iterator[Steps]:
+    """With ``more`` of its options. It knows YANG 1.0 only, and so takes configurations and filters from files."""
     config = {dscp: role.file(f"{dscp}.xml", role.data(dscp)) for dscp in (46, 64)}
     mine = role.file("filter.xml", role.data())
     login = [f"--server={role.host}", f"--ncport={role.port}", f"--user={role.name}", "--password=none"]
     login += [f"--private-key={role.key}", f"--public-key={role.key}.pub"]
-    options = [f"--home={role.directory}", "--modpath=/usr/share/yuma/modules", "--display-mode=xml"]
+    options = [f"--home={role.directory}", "--modpath=/usr/share/yuma/modules", "--display-mode=xml", *more]
     with _terminal(role, "yangcli", [*login, *options], r"yangcli( \S+@\S+)?> ", "quit\n") as terminal:
 
         def notification() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +18,7 @@ from cryptomap.schema.nodes import ListNode, Schema
 __all__ = ["Form", "slices"]
 
 SLICE = 64 * 1024
+SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,13 @@ def _count(value: Value) -> int:
 
 
 def slices(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces that are worth sending."""
-    held, size = [], 0
+    """The same bytes in pieces that are worth sending, or that have taken long enough: others wait for their turn."""
+    held, size, began = [], 0, time.perf_counter()
     for piece in pieces:
         held.append(piece)
         size += len(piece)
-        if size >= SLICE:
+        if size >= SLICE or time.perf_counter() - began > SECONDS:
             yield b"".join(held)
-            held, size = [], 0
+            held, size, began = [], 0, time.perf_counter()
     if held:
         yield b"".join(held)

@@ -44,11 +44,11 @@ export class Model extends EventTarget {
   async load() {
     this.isLoading = true;
     const seen = new Set();
-    let told = performance.now();
+    let told = 0;
     try {
       await api.each(TUNNELS, "crypto-map", (entry, [context, iface]) => {
         seen.add(this.#take(context, iface, entry));
-        if (performance.now() - told > 100) {
+        if (performance.now() - told > 500) {
           told = performance.now();
           this.#changed();
         }

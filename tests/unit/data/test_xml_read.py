@@ -119,6 +119,19 @@ def test_anydata_and_anyxml_are_kept_as_they_are() -> None:
     assert node["blob"] == AnyValue(b'<blob xmlns="urn:shop">text<i></i></blob>')
 
 
+def test_a_default_namespace_from_above_holds_for_everything_inside_anydata() -> None:
+    document = (
+        '<config xmlns="urn:shop" xmlns:p="urn:paint"><shop><extra><a b="1"><c><d/></c></a></extra></shop></config>'
+    )
+    assert read_config(shop_schema(), etree.fromstring(document)) == tree(
+        '<extra><a xmlns="urn:shop" b="1"><c><d/></c></a></extra>'
+    )
+    assert (
+        b'<extra xmlns="urn:shop"><a b="1"><c><d></d></c></a></extra>'
+        in content(read_config(shop_schema(), etree.fromstring(document))).encode()
+    )
+
+
 def test_prefixes_that_texts_inside_anydata_use_stay_declared() -> None:
     node = the_shop("<extra><a>p:blue</a></extra>")
     assert node["extra"] == AnyValue(b'<extra xmlns="urn:shop" xmlns:p="urn:paint"><a>p:blue</a></extra>')

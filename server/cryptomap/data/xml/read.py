@@ -387,18 +387,20 @@ def any_value(element: etree._Element) -> AnyValue:
     """The element as it is, in exclusive canonical XML so that equal content is equal bytes; its own namespace is the
     default one. Prefixes that only occur in texts or attribute values stay declared as well, because such a text may be
     a qualified name."""
-    copy = etree.fromstring(etree.tostring(element, method="c14n", with_comments=False, with_tail=False))
+    copy = etree.fromstring(etree.tostring(element, with_tail=False))  # libxml2's c14n of a part loses namespaces
     used = {prefix for text in _texts(copy) for prefix in _PREFIX.findall(text)}
     if copy.prefix is not None and copy.prefix not in used:
         copy = _unprefixed(copy)
     declared = {prefix for item in copy.iter(etree.Element) for prefix in item.nsmap}
     kept = sorted(prefix for prefix in used if prefix in declared)
-    return AnyValue(etree.tostring(copy, method="c14n", exclusive=True, inclusive_ns_prefixes=kept))
+    return AnyValue(
+        etree.tostring(copy, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=kept)
+    )
 
 
 def _without_attributes(element: etree._Element) -> etree._Element:
     """A copy of an anydata element without the attributes of the protocol; what is inside is the client's own."""
-    copy = etree.fromstring(etree.tostring(element, method="c14n", with_tail=False))
+    copy = etree.fromstring(etree.tostring(element, with_tail=False))
     copy.attrib.clear()
     return copy
 

@@ -36,6 +36,7 @@ module street {
     leaf-list bell { type string; ordered-by user; }
     container garden { container pond { leaf depth { type uint8; } } leaf trees { type uint8; } }
     container garage { presence "there is one"; leaf cars { type uint8; } }
+    container cellar { presence "there is one"; }
     choice heating { leaf gas { type uint8; } case oil { leaf oil { type uint8; } leaf tank { type uint8; } } }
     list room { key "floor number"; leaf floor { type int8; } leaf number { type uint8; } leaf use { type string; } }
     list door { key id; ordered-by user; leaf id { type string; } }
@@ -80,6 +81,8 @@ UNUSUAL = [
     "<name>x</name><tag>b</tag><tag>b</tag>",
     "<name>x</name><garden><pond/></garden><garage/>",
     "<name>x</name><garden> </garden>",
+    "<name>x</name><cellar/>",
+    "<name>x</name><cellar> </cellar>",
     "<name>x</name><garden><pond><depth>1</depth></pond><trees>2</trees></garden><garage><cars>2</cars></garage>",
     "<name>x</name><garden>flowers<trees>2</trees></garden>",
     "<name>x</name><garden><trees>1</trees></garden><garden><trees>1</trees></garden>",

@@ -171,15 +171,17 @@ def _leaf_plan(leaf: Leaf) -> tuple[int, Callable[[str | None], str | None], Cal
     return leaf.slot, kind.known, kind.parse
 
 
-def _inner_plan(child: InnerNode, config_only: bool) -> tuple[int, InnerNode, Read, tuple[None, ...], int | None]:
-    """Slot, node, how to read it, the slots that mean it is not there, and of a list the slot of its key, if that is
-    one text, else -1."""
+def _inner_plan(
+    child: InnerNode, config_only: bool
+) -> tuple[int, InnerNode, Read, tuple[None, ...] | None, int | None]:
+    """Slot, node, how to read it, the slots that mean it is not there (``None``: no slots do), and of a list the slot of
+    its key, if that is one text, else -1."""
     read = _compiled(child, config_only)
     if not isinstance(child, ListNode):
         is_presence = isinstance(child, Container) and child.presence
-        return child.slot, child, read, () if is_presence else (None,) * len(child.children), None
+        return child.slot, child, read, None if is_presence else (None,) * len(child.children), None
     is_text = len(child.keys) == 1 and isinstance(child.keys[0].type.plain(), StringType)
-    return child.slot, child, read, (), child.keys[0].slot if is_text else -1
+    return child.slot, child, read, None, child.keys[0].slot if is_text else -1
 
 
 def _choice_slots(schema: InnerNode) -> list[Callable[[Slots], tuple[Any, ...]]]:

@@ -180,9 +180,8 @@ def _pattern(tags: Sequence[str]) -> Iterator[str]:
 
 
 def _node(inner: InnerNode, places: list[int]) -> Callable[[Values], Node]:
-    if len(places) == 1:
-        place = places[0]
-        return lambda values: Node(inner, (values[place],))
+    if len(places) < 2:  # of which an itemgetter makes no tuple
+        return lambda values: Node(inner, tuple([values[place] for place in places]))
     slots_of = itemgetter(*places)
     return lambda values: Node(inner, slots_of(values))
 

@@ -174,8 +174,8 @@ def _leaf_plan(leaf: Leaf) -> tuple[int, Callable[[str | None], str | None], Cal
 def _inner_plan(
     child: InnerNode, config_only: bool
 ) -> tuple[int, InnerNode, Read, tuple[None, ...] | None, int | None]:
-    """Slot, node, how to read it, the slots that mean it is not there (``None``: no slots do), and of a list the slot of
-    its key, if that is one text, else -1."""
+    """Slot, node, how to read it, the slots that mean it is not there (``None``: no slots do), and of a list the slot
+    of its key, if that is one text, else -1."""
     read = _compiled(child, config_only)
     if not isinstance(child, ListNode):
         is_presence = isinstance(child, Container) and child.presence

@@ -87,7 +87,7 @@ Subsystem netconf "{SUBSYSTEM} --ncxserver-sockname={port}@{listening}"
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with (directory / "log").open("a") as log:
-        server = subprocess.Popen(arguments, stdout=log, stderr=log, env=home)
+        server = subprocess.Popen(arguments, stdout=log, stderr=log, env=home, cwd=directory)
         sshd = subprocess.Popen([SSHD, "-D", "-e", "-f", str(directory / "sshd_config")], stderr=log)
     try:
         _wait_for(server, listening, port)

@@ -34,8 +34,6 @@ from cryptomap.schema.nodes import Container, Schema
 from support.worlds import SETS, Script, World, make_world, scripts
 from support.yanglint import need_yanglint
 
-pytestmark = pytest.mark.timeout(600)  # a test is many sequences; a time-out amid a draw looks like a flaky strategy
-
 EXAMPLES = int(os.environ.get("CRYPTOMAP_FUZZ_EXAMPLES", "500"))
 
 

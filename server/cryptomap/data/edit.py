@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from itertools import repeat
 from typing import Any, cast
 
 from lxml import etree
 
 from cryptomap.data.edit_lists import SortedWork, UserWork, ValueWork, entry_work
 from cryptomap.data.path import parse_keys
-from cryptomap.data.tree import Key, Node, Value, key_from_text, key_text, reuse
+from cryptomap.data.tree import Key, Node, Value, key_from_text, key_of, key_text, reuse
 from cryptomap.data.xml.attributes import Attributes, attributes_of, inherited
 from cryptomap.data.xml.faults import Faults, local_name, names_at
 from cryptomap.data.xml.read import Reader, has_attributes, leave_other_cases
@@ -68,14 +69,16 @@ def edit(
 
 
 class _Scope:
-    """One inner node being edited: the element with its changes and what the slots hold so far."""
+    """One inner node being edited: the element with its changes and what the slots hold so far. ``ready``: the list
+    entry that the child element in hand makes by itself, if it was read ahead."""
 
-    __slots__ = ("element", "inner", "lists", "seen", "slots", "touched", "values")
+    __slots__ = ("element", "inner", "lists", "ready", "seen", "slots", "touched", "values")
 
     def __init__(self, inner: InnerNode, element: etree._Element, slots: tuple[Value | None, ...]) -> None:
         self.inner = inner
         self.element = element
         self.slots = list(slots)
+        self.ready: Node | None = None
         self.seen: set[DataNode] = set()
         self.touched: set[int] = set()  # slots the edit puts something into: they decide about the cases of choices
         self.lists: dict[ListNode, SortedWork | UserWork] = {}
@@ -111,7 +114,7 @@ class _Editor:
         text = element.text
         if text is not None and not text.isspace():
             self.reader.mixed(element)
-        for child in element:
+        for child, scope.ready in self._children(inner, element):
             if child.tail is not None and not child.tail.isspace():
                 self.reader.mixed(element)
             node = inner.by_tag.get(child.tag)
@@ -124,6 +127,9 @@ class _Editor:
                 _HANDLERS[node.__class__](self, scope, node, child, how)
         self._finish(scope)
         return old if all(map(operator.is_, scope.slots, old.slots)) else Node(inner, tuple(scope.slots))
+
+    def _children(self, inner: InnerNode, element: etree._Element) -> Iterable[tuple[etree._Element, Node | None]]:
+        return self.reader.children(inner, element) if self.plain else zip(element, repeat(None), strict=False)
 
     def _finish(self, scope: _Scope) -> None:
         for schema, entries in scope.lists.items():
@@ -235,8 +241,8 @@ class _Editor:
         work = scope.lists.get(node)
         if work is None:
             work = scope.lists[node] = entry_work(node.user_ordered, scope.slots[node.slot])
-        operation = how.operation
-        key = self._key(node, element)
+        operation, ready = how.operation, scope.ready
+        key = self._key(node, element) if ready is None else key_of(ready)
         if key is None:
             return
         existing = work.get(key)
@@ -246,7 +252,10 @@ class _Editor:
             work.set(key, None)
             return
         base = existing if operation in {"merge", "none"} else None
-        if base is None and self._is_straight(element, operation):
+        new: Node
+        if ready is not None and operation != "none" and (base is None or base == ready):
+            new = ready if base is None else base
+        elif base is None and self._is_straight(element, operation):
             found = self.reader.entry(node, element)
             if found is None:
                 return

@@ -63,6 +63,13 @@ class Type(ABC):
             self._memo[text] = value
         return value
 
+    def accepted(self, text: str, names: Names | None = None) -> str | None:
+        """The same with ``None`` for what is not a value, for who does not ask why."""
+        try:
+            return self.parse(text, names)
+        except TypeFault:
+            return None
+
     @property
     def known(self) -> Callable[[str | None], str | None]:
         """The canonical value of a text that was parsed before, ``None`` if it was not: :meth:`parse` without a call.

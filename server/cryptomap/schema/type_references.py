@@ -97,7 +97,11 @@ class UnionType(Type):
         self.qualified = any(member.qualified for member in self.members)
 
     def _canonical(self, text: str, names: Names | None) -> str:
-        return self._first(text, names)[1]
+        for member in self.members:
+            value = member.accepted(text, names)
+            if value is not None:
+                return value
+        return self._first(text, names)[1]  # which says why there is none
 
     def _first(self, text: str, names: Names | None) -> tuple[Type, str]:
         faults = []
@@ -263,6 +267,9 @@ class XPathType(StringType):
     section 2). Canonical: the prefixes are module names, so that it means the same wherever it is read later."""
 
     qualified = True
+
+    def accepted(self, text: str, names: Names | None = None) -> str | None:
+        return Type.accepted(self, text, names)  # a prefix may be unknown
 
     def _canonical(self, text: str, names: Names | None) -> str:
         value = super()._canonical(text, names)

@@ -135,28 +135,40 @@ class StringType(Type):
         super().__init__("string")
         self.length = length
         self.patterns = patterns
-        self._matchers: list[Matcher] | None = None
+        self._matchers: list[tuple[Matcher, bool]] | None = None
+
+    def accepted(self, text: str, names: Names | None = None) -> str | None:
+        return text if self._holds(text) else None
 
     def _canonical(self, text: str, names: Names | None) -> str:
+        if self._holds(text):
+            return text
+        raise self._fault(text)
+
+    def _holds(self, text: str) -> bool:
+        if self.length is not None and not self.length.admits(len(text)):
+            return False
+        for matches, inverted in self._compiled() if self._matchers is None else self._matchers:
+            if bool(matches(text)) is inverted:
+                return False
+        return text.isprintable() or not _ILLEGAL.search(text)
+
+    def _compiled(self) -> list[tuple[Matcher, bool]]:
+        """At first use: most patterns of a large schema never meet a value."""
+        self._matchers = [(matcher(pattern.python), pattern.inverted) for pattern in self.patterns]
+        return self._matchers
+
+    def _fault(self, text: str) -> TypeFault:
+        """Why it is not a value."""
         if self.length is not None and not self.length.admits(len(text)):
             why = f"{self._quote(text)} has {len(text)} characters, allowed are {self.length.text}"
-            raise TypeFault(self.length.message or why, self.length.app_tag)
-        if self.patterns:
-            self._match(text)
-        if not text.isprintable() and _ILLEGAL.search(text):
-            raise TypeFault(f"{self._quote(text)} holds a character that YANG strings exclude (RFC 7950 section 9.4)")
-        return text
-
-    def _match(self, text: str) -> None:
-        if self._matchers is None:
-            # Compiled at first use: most patterns of a large schema never meet a value.
-            self._matchers = [matcher(pattern.python) for pattern in self.patterns]
-        for matches, pattern in zip(self._matchers, self.patterns, strict=True):
-            if bool(matches(text)) is pattern.inverted:
-                verb = "matches the excluded" if pattern.inverted else "does not match the"
-                raise TypeFault(
-                    pattern.message or f"{self._quote(text)} {verb} pattern {pattern.text}", pattern.app_tag
-                )
+            return TypeFault(self.length.message or why, self.length.app_tag)
+        for (matches, inverted), pattern in zip(self._compiled(), self.patterns, strict=True):
+            if bool(matches(text)) is inverted:
+                verb = "matches the excluded" if inverted else "does not match the"
+                why = f"{self._quote(text)} {verb} pattern {pattern.text}"
+                return TypeFault(pattern.message or why, pattern.app_tag)
+        return TypeFault(f"{self._quote(text)} holds a character that YANG strings exclude (RFC 7950 section 9.4)")
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_matchers": None}

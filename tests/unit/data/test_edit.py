@@ -8,10 +8,18 @@ from hypothesis import strategies as st
 
 from cryptomap.data.edit import PartlyEdited, edit
 from cryptomap.data.tree import Node
+from cryptomap.data.xml import read, shapes
 from cryptomap.errors import RpcError, RpcErrors
 from support.shop import Vault, content, edited, faults_of, only, shop, shop_schema, tree
 
 EMPTY = Node.empty(shop_schema().root)
+
+
+@pytest.fixture(autouse=True, params=["walked", "read ahead"])
+def _reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """List entries that look alike are read together in large edits only: here in all of them, and in none."""
+    monkeypatch.setattr(read, "MANY", 1)
+    monkeypatch.setattr(shapes, "WALKED_FIRST", 0 if request.param == "read ahead" else 1 << 40)
 
 
 def item(number: int, inner: str = "", attributes: str = "") -> str:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from cryptomap.data.tree import Node
-from cryptomap.data.xml import read_config, shapes
+from cryptomap.data.xml import read, read_config, shapes
 from cryptomap.errors import RpcErrors
 from cryptomap.schema.modules import load_sources
-from cryptomap.schema.nodes import Schema
+from cryptomap.schema.nodes import Leaf, Schema
 from cryptomap.schema.sources import Source, find_sources
 from support.shop import Vault
 
@@ -108,6 +108,7 @@ def schema() -> Schema:
 
 @pytest.fixture(autouse=True)
 def _shapes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "MANY", 1)
     monkeypatch.setattr(shapes, "SHAPES_MAX", 1000)
 
 
@@ -160,3 +161,33 @@ def test_entries_of_a_shape_met_before_are_not_walked(monkeypatch: pytest.Monkey
     assert isinstance(street, Node)
     assert len(street.entries("street:house")) == 50
     assert len(made) == 1
+
+
+def test_an_entry_with_a_fault_does_not_make_the_others_be_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[etree._Element] = []
+    walk = read.Reader.text_value
+
+    def counting(self: read.Reader, schema: Leaf, element: etree._Element) -> str | None:
+        walked.append(element)
+        return walk(self, schema, element)
+
+    monkeypatch.setattr(read.Reader, "text_value", counting)
+    houses = [f"<name>h{number}</name><pin>12345</pin>" for number in range(100)]
+    houses[70] = "<name>h70</name><pin>1</pin>"
+    faults = outcome(houses, monkeypatch, 0)
+    assert isinstance(faults, list)
+    assert [fault.split()[1] for fault in faults] == ["/s:house[s:name='h70']/s:pin"]
+    assert len(walked) == 1
+
+
+def test_more_entries_than_are_looked_at_in_one_go_are_read_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "WINDOW", 3)
+    houses = [f"<name>h{number % 7}</name><door><id>{number}</id></door>" for number in range(7)]
+    assert outcome(houses, monkeypatch, 0) == outcome(houses, monkeypatch, 1 << 40)
+
+
+def test_what_all_entries_share_is_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = "<name>h{}</name><garden><pond><depth>1</depth></pond><trees>2</trees></garden>"
+    street = outcome([house.format(number) for number in range(10)], monkeypatch, 0)
+    assert isinstance(street, Node)
+    assert len({id(entry.node("garden")) for entry in street.entries("street:house").nodes()}) == 1

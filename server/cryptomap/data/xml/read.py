@@ -1,17 +1,17 @@
 """From XML elements to trees, without operations: whole configurations, rpc input, notifications.
 
-The loop over child elements is the hottest code of the server (a bulk edit is one such loop over its document), hence
-one flat function that dispatches on the class of the schema node; everything rare is outside of it.
+A small document is walked, element by element. Where there are many children, the list entries among them that look
+alike are read together first (``shapes``), and only the others are walked.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import lru_cache
-from itertools import repeat
+from itertools import islice, repeat
 from operator import is_not, itemgetter
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeAlias, TypeGuard, cast
 
 from lxml import etree
 
@@ -32,11 +32,14 @@ from cryptomap.schema.types import StringType, TypeFault
 
 __all__ = ["Reader", "Sealer", "has_attributes", "leave_other_cases", "read_config", "read_inner"]
 
-Slots = list[Any]
+MANY = 8  # children, from which on it is worth looking for list entries that look alike ...
+WINDOW = 4096  # ... among so many at a time
+
+Slots: TypeAlias = list[Any]
 """The values of a node in the making; the entries of a list are a dictionary until all are there, like the values of a
 leaf-list (a list where a value may be there several times)."""
 
-OnDuplicate = Callable[[ListNode, etree._Element, Node], Node | None]
+OnDuplicate: TypeAlias = Callable[[ListNode, etree._Element, Node], Node | None]
 
 _PREFIX = re.compile(r"([A-Za-z_][\w.-]*):")
 _ATTRIBUTE_INSIDE = etree.XPath("boolean(descendant::*/attribute::*)")
@@ -83,8 +86,11 @@ def _refuse_attributes(faults: Faults, element: etree._Element) -> None:
             faults.add(UnknownAttribute, f"attribute '{attribute}' is not expected here", found, info=info)
 
 
-Read = Callable[["Reader", etree._Element], Node]
+Read: TypeAlias = Callable[["Reader", etree._Element], Node]
 """Makes the node of the children of an element."""
+
+Put: TypeAlias = Callable[["Reader", Slots, etree._Element, Node], None]
+"""Puts the node made of a child element into its slot."""
 
 
 @lru_cache(maxsize=4096)
@@ -93,24 +99,19 @@ def _compiled(schema: InnerNode, config_only: bool) -> Read:
     empty = (None,) * len(schema.children)
     leafs = {leaf.tag: _leaf_plan(leaf) for leaf in schema.children if _is_plain(leaf, config_only)}
     inner = {
-        child.tag: _inner_plan(child, config_only)
+        child.tag: (_compiled(child, config_only), _put_entry(child) if isinstance(child, ListNode) else _put(child))
         for child in schema.children
         if isinstance(child, InnerNode) and (child.config or not config_only)
     }
     many = [child for child in schema.children if isinstance(child, ListNode | LeafList)]
     choices = _choice_slots(schema)
-    shapes = Shapes(schema, config_only) if isinstance(schema, ListNode) else None
 
     def read(reader: Reader, element: etree._Element) -> Node:
-        if shapes is not None:
-            alike = shapes.read(reader.schema, element, reader.seal)
-            if alike is not None:
-                return alike
         slots: Slots = list(empty)
         text = element.text
         if text is not None and not text.isspace():
             reader.mixed(element)
-        for child in element:
+        for child, entry in reader.children(schema, element):
             tag = child.tag
             leaf = leafs.get(tag)
             if leaf is not None and slots[leaf[0]] is None and not len(child):
@@ -123,23 +124,9 @@ def _compiled(schema: InnerNode, config_only: bool) -> Read:
                     except TypeFault:
                         value = reader.text_value(cast(Leaf, schema.by_tag[tag]), child)
                 slots[slot] = value
-            elif (found := inner.get(tag)) is not None:
-                slot, below, read_inner, nothing, key_slot = found
-                node = read_inner(reader, child)
-                if key_slot is None:  # a container
-                    if slots[slot] is not None:
-                        reader.twice(below, child)
-                    elif node.slots != nothing:
-                        slots[slot] = node
-                else:
-                    entries = slots[slot]
-                    if entries is None:
-                        entries = slots[slot] = {}
-                    key = node.slots[key_slot] if key_slot >= 0 else None
-                    if key is None or key in entries:
-                        reader.add_entry(cast(ListNode, below), child, node, entries)
-                    else:
-                        entries[key] = node
+            elif (below := inner.get(tag)) is not None:
+                read_inner, put = below
+                put(reader, slots, child, read_inner(reader, child) if entry is None else entry)
             else:
                 reader.other(schema, slots, child)
             text = child.tail
@@ -148,13 +135,10 @@ def _compiled(schema: InnerNode, config_only: bool) -> Read:
         for items in many:
             if slots[items.slot] is not None:
                 slots[items.slot] = _settled(items, slots[items.slot])
-        if choices and len(element) > 1:
-            for get in choices:
-                if sum(map(is_not, get(slots), repeat(None))) > 1:
-                    given = [at for at, value in enumerate(slots) if value is not None]
-                    reader.check_cases(schema, element, given)
-                    leave_other_cases(schema.choices, slots, frozenset(given))
-                    break
+        if any(sum(map(is_not, get(slots), repeat(None))) > 1 for get in choices):
+            given = [at for at, value in enumerate(slots) if value is not None]
+            reader.check_cases(schema, element, given)
+            leave_other_cases(schema.choices, slots, frozenset(given))
         return Node(schema, tuple(slots))
 
     return read
@@ -171,17 +155,37 @@ def _leaf_plan(leaf: Leaf) -> tuple[int, Callable[[str | None], str | None], Cal
     return leaf.slot, kind.known, kind.parse
 
 
-def _inner_plan(
-    child: InnerNode, config_only: bool
-) -> tuple[int, InnerNode, Read, tuple[None, ...] | None, int | None]:
-    """Slot, node, how to read it, the slots that mean it is not there (``None``: no slots do), and of a list the slot
-    of its key, if that is one text, else -1."""
-    read = _compiled(child, config_only)
-    if not isinstance(child, ListNode):
-        is_presence = isinstance(child, Container) and child.presence
-        return child.slot, child, read, None if is_presence else (None,) * len(child.children), None
+def _put(child: InnerNode) -> Put:
+    """A container, which is not there if it is empty, unless its presence says something."""
+    slot = child.slot
+    is_presence = isinstance(child, Container) and child.presence
+
+    def put(reader: Reader, slots: Slots, element: etree._Element, node: Node) -> None:
+        if slots[slot] is not None:
+            reader.twice(child, element)
+        elif is_presence or not node.is_empty:
+            slots[slot] = node
+
+    return put
+
+
+def _put_entry(child: ListNode) -> Put:
+    """A list entry. The usual key is one text, and new."""
+    slot = child.slot
     is_text = len(child.keys) == 1 and isinstance(child.keys[0].type.plain(), StringType)
-    return child.slot, child, read, None, child.keys[0].slot if is_text else -1
+    key_slot = child.keys[0].slot if is_text else None
+
+    def put(reader: Reader, slots: Slots, element: etree._Element, node: Node) -> None:
+        entries = slots[slot]
+        if entries is None:
+            entries = slots[slot] = {}
+        key = None if key_slot is None else node.slots[key_slot]
+        if key is None or key in entries:
+            reader.add_entry(child, element, node, entries)
+        else:
+            entries[key] = node
+
+    return put
 
 
 def _choice_slots(schema: InnerNode) -> list[Callable[[Slots], tuple[Any, ...]]]:
@@ -209,6 +213,34 @@ class Reader:
         self.seal = seal
         self.config_only = config_only
         self.on_duplicate = on_duplicate
+        self._shapes: dict[ListNode, Shapes] = {}
+
+    def children(self, schema: InnerNode, element: etree._Element) -> Iterable[tuple[etree._Element, Node | None]]:
+        """Each child, with the list entry it makes if it was read ahead, along with others that look like it."""
+        if len(element) < MANY:
+            return zip(element, repeat(None), strict=False)
+        return self._by_windows(schema, element)
+
+    def _by_windows(self, schema: InnerNode, element: etree._Element) -> Iterator[tuple[etree._Element, Node | None]]:
+        children = iter(element)
+        while window := list(islice(children, WINDOW)):
+            entries: list[Node | None] = [None] * len(window)
+            places: dict[str, list[int]] = {}
+            for place, child in enumerate(window):
+                places.setdefault(child.tag, []).append(place)
+            for tag, found in places.items():
+                node = schema.by_tag.get(tag)
+                if isinstance(node, ListNode):
+                    read = self._shapes_of(node).read([window[place] for place in found])
+                    for place, entry in zip(found, read, strict=True):
+                        entries[place] = entry
+            yield from zip(window, entries, strict=True)
+
+    def _shapes_of(self, schema: ListNode) -> Shapes:
+        shapes = self._shapes.get(schema)
+        if shapes is None:
+            shapes = self._shapes[schema] = Shapes(self.schema, schema, self.seal, config_only=self.config_only)
+        return shapes
 
     def node(self, schema: InnerNode, element: etree._Element) -> Node:
         """The node that the children of the element make. It may be empty."""

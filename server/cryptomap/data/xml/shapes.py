@@ -1,19 +1,21 @@
-"""Entries that look alike are read by one regular expression.
+"""Entries that look alike are read together, column by column.
 
-The entries of a bulk load have the same few shapes: the same elements in the same order, with other texts. The shape of
-an entry that was read is kept as an expression over its serialised form, with a group for each text, and as the steps
-that make nodes of the groups. An entry of that shape then costs one match and one step for each node, where walking it
+The entries of a bulk load have the same few shapes: the same elements in the same order, with other texts. A shape is
+an expression over the serialised form of an entry, with a group for each text, and the steps that make nodes of the
+groups. All entries of a shape in one stretch of the document make a table: a column of texts becomes a column of
+values, columns of values become a column of nodes, each in one go. An entry then costs one match, where walking it
 costs several calls for each element.
 
 A shape only ever gives what the walk would give. What it cannot express (comments, references in a text, faults of any
-kind) makes it give nothing, and the entry is walked.
+kind) makes it give nothing for that entry, which is walked.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import itemgetter
+from itertools import repeat
 from typing import Any, TypeAlias, cast
 
 from lxml import etree
@@ -22,94 +24,121 @@ from cryptomap.data.tree import Key, Node, Value, entries_of, key_of, values_of
 from cryptomap.data.xml.faults import names_in
 from cryptomap.data.xml.seal import Sealer
 from cryptomap.schema.nodes import Choice, Container, InnerNode, Leaf, LeafList, ListNode, Schema
-from cryptomap.schema.type_base import MEMO_ENTRIES, MEMO_TEXT
-from cryptomap.schema.types import Names, TypeFault
+from cryptomap.schema.types import Names, Type, TypeFault
 
 __all__ = ["Shapes"]
 
-WALKED_FIRST = 64  # entries of a list, before shapes are worth their making
+WALKED_FIRST = 64  # entries of a list in one document, before shapes are worth their making
 SHAPES_MAX = 8  # of a list; entries of any further shape are walked
 LARGEST = 8192  # characters of an entry that may have a shape: making one takes milliseconds for each thousand
 
-Values: TypeAlias = list[Any]
-"""The texts as values, then ``None``, then what the steps have made so far."""
+Column: TypeAlias = list[Any]
+"""One text, value or node of each entry."""
 
-Parsing: TypeAlias = tuple[Callable[[str], str | None], Callable[[str], str]]
-"""What is known of texts seen before, and what makes a value of any other."""
+Table: TypeAlias = list[Column]
+"""The texts as values, then a column of ``None``, then what the steps have made so far."""
 
 _TAG = re.compile("<([^>]*)>")
 
 
 class _Unlike(Exception):
-    """The walk has to look at this entry."""
+    """The walk has to look at one of these entries."""
 
 
 class Shapes:
-    """The shapes met so far of the entries of one list. ``config_only``: state data is a fault."""
+    """The shapes met so far of the entries of one list in one document. ``config_only``: state data is a fault."""
 
-    def __init__(self, schema: ListNode, config_only: bool) -> None:
-        self._list = schema
+    def __init__(self, schema: Schema, entries: ListNode, seal: Sealer | None, *, config_only: bool) -> None:
+        self._schema = schema
+        self._list = entries
+        self._seal = seal
         self._config_only = config_only
         self._walked = 0
         self._shapes: list[_Shape] = []
 
-    def read(self, schema: Schema, element: etree._Element, seal: Sealer | None) -> Node | None:
-        """The entry, or ``None`` if it has to be walked."""
-        if self._walked < WALKED_FIRST:
-            self._walked += 1
-            return None
-        text = etree.tostring(element, encoding="unicode", with_tail=False)
+    def read(self, elements: Sequence[etree._Element]) -> list[Node | None]:
+        """Each entry, or ``None`` if it has to be walked."""
+        found: list[Node | None] = [None] * len(elements)
+        if self._walked + len(elements) <= WALKED_FIRST:
+            self._walked += len(elements)
+            return found
+        places: dict[_Shape, list[int]] = {}
+        rows: dict[_Shape, list[Sequence[str]]] = {}
+        for place, element in enumerate(elements):
+            text = etree.tostring(element, encoding="unicode", with_tail=False)
+            shape, texts = self._match(element, text)
+            if shape is not None:
+                places.setdefault(shape, []).append(place)
+                rows.setdefault(shape, []).append(texts)
+        for shape, table in rows.items():
+            for place, node in zip(places[shape], shape.nodes(table), strict=True):
+                found[place] = node
+        return found
+
+    def _match(self, element: etree._Element, text: str) -> tuple[_Shape | None, Sequence[str]]:
         if "&" in text or len(text) > LARGEST:
-            return None
+            return None, ()
         for shape in self._shapes:
             match = shape.match(text)
             if match:
-                return shape.node(match.groups(), seal)
-        if len(self._shapes) < SHAPES_MAX:
-            self._shapes.append(_Shape(schema, self._list, element, text, config_only=self._config_only))
-        return None
+                return shape, match.groups()
+        if len(self._shapes) == SHAPES_MAX:
+            return None, ()
+        shape = _Shape(self._schema, self._list, element, text, self._seal, config_only=self._config_only)
+        self._shapes.append(shape)
+        match = shape.match(text)
+        return (shape, match.groups()) if match else (None, ())
 
 
 class _Shape:
     """One shape, made from the first entry that has it."""
 
     def __init__(
-        self, schema: Schema, entries: ListNode, element: etree._Element, text: str, config_only: bool
+        self,
+        schema: Schema,
+        entries: ListNode,
+        element: etree._Element,
+        text: str,
+        seal: Sealer | None,
+        *,
+        config_only: bool,
     ) -> None:
         self._schema = schema
+        self._seal = seal
         self._config_only = config_only
-        self._leafs: list[Parsing] = []
-        self._secrets: list[tuple[int, Leaf | LeafList]] = []
-        self._steps: list[Callable[[Values], Value | None]] = []
+        self._texts: list[Callable[[Sequence[str]], Column]] = []
+        self._steps: list[Callable[[Table], Column]] = []
         pattern = "".join(_pattern(_TAG.split(text)[1::2]))
         self.match = re.compile(pattern).fullmatch
         self._nothing = pattern.count(_TEXT)
         try:
             self._inner(entries, element)
-            self._is_readable = len(self._leafs) == self._nothing
+            self._is_readable = len(self._texts) == self._nothing
         except (TypeFault, _Unlike):
             self._is_readable = False
 
-    def node(self, texts: Sequence[str], seal: Sealer | None) -> Node | None:
-        """The entry with these texts; ``None`` if anything about them is unusual."""
+    def nodes(self, rows: Sequence[Sequence[str]]) -> Sequence[Node | None]:
+        """The entries with these texts; ``None`` for each that has anything unusual about it."""
         if not self._is_readable:
-            return None
+            return [None] * len(rows)
         try:
-            values: Values = [
-                known(text) or parse(text) for text, (known, parse) in zip(texts, self._leafs, strict=True)
-            ]
-            for at, leaf in self._secrets:
-                values[at] = _sealed(leaf, values[at], seal)
-            values.append(None)
-            for step in self._steps:
-                values.append(step(values))
+            return self._table(rows)[-1]
         except (TypeFault, _Unlike):
-            return None
-        return cast(Node, values[-1])
+            if len(rows) == 1:
+                return [None]
+            half = len(rows) // 2
+            return [*self.nodes(rows[:half]), *self.nodes(rows[half:])]
 
-    # ===== the steps: each method gives the place of what it makes among the values =====
+    def _table(self, rows: Sequence[Sequence[str]]) -> Table:
+        table = [read(texts) for read, texts in zip(self._texts, zip(*rows, strict=True), strict=True)]
+        table.append([None] * len(rows))
+        for step in self._steps:
+            table.append(step(table))
+        return table
 
-    def _step(self, step: Callable[[Values], Value | None]) -> int:
+    # ===== the steps: each method gives the place in the table of the column it makes =====
+
+    def _step(self, step: Callable[[Table], Column]) -> int:
         self._steps.append(step)
         return self._nothing + len(self._steps)
 
@@ -132,7 +161,7 @@ class _Shape:
         if not found and not (isinstance(inner, Container) and inner.presence):
             return self._nothing
         places = [self._settled(child, found.get(child.slot, self._nothing)) for child in inner.children]
-        return self._step(_node(inner, places))
+        return self._step(_nodes(inner, places, self._nothing))
 
     def _child(self, node: object, element: etree._Element) -> int:
         if isinstance(node, InnerNode):
@@ -146,17 +175,15 @@ class _Shape:
         if element.text is None:
             if leaf.secret or kind.qualified:
                 raise _Unlike
-            value = kind.parse("")
-            return self._step(lambda values: value)
-        place = len(self._leafs)
+            value, nothing = kind.parse(""), self._nothing
+            return self._step(lambda table: [value] * len(table[nothing]))
         if leaf.secret:
-            self._secrets.append((place, leaf))
-            self._leafs.append((str, str))
+            self._texts.append(_sealed(leaf, self._seal))
         elif kind.qualified:
-            self._leafs.append(_remembering(kind.parse, names_in(self._schema, element)))
+            self._texts.append(_qualified(kind, names_in(self._schema, element)))
         else:
-            self._leafs.append((kind.plain().known, kind.plain().parse))
-        return place
+            self._texts.append(_plain(kind.plain()))
+        return len(self._texts) - 1
 
     def _settled(self, child: object, places: int | list[int]) -> int:
         """The entries or values of a list as a tree holds them."""
@@ -179,31 +206,78 @@ def _pattern(tags: Sequence[str]) -> Iterator[str]:
         yield _TEXT if is_leaf else r"\s*"
 
 
-def _node(inner: InnerNode, places: list[int]) -> Callable[[Values], Node]:
-    if len(places) < 2:  # of which an itemgetter makes no tuple
-        return lambda values: Node(inner, tuple([values[place] for place in places]))
-    slots_of = itemgetter(*places)
-    return lambda values: Node(inner, slots_of(values))
+# ===== columns of values =====
 
 
-def _entries(schema: ListNode, places: list[int]) -> Callable[[Values], Value | None]:
-    def make(values: Values) -> Value | None:
-        entries: dict[Key, Node] = {key_of(values[place]): values[place] for place in places}
-        if len(entries) < len(places):
+def _plain(kind: Type) -> Callable[[Sequence[str]], Column]:
+    known, parse = kind.known, kind.parse
+
+    def read(texts: Sequence[str]) -> Column:
+        values = list(map(known, texts))
+        if None not in values:
+            return values
+        return [parse(text) if value is None else value for value, text in zip(values, texts, strict=True)]
+
+    return read
+
+
+def _qualified(kind: Type, names: Names) -> Callable[[Sequence[str]], Column]:
+    """What a text means depends on the prefixes declared, which are part of the shape."""
+
+    def read(texts: Sequence[str]) -> Column:
+        meanings = {text: kind.parse(text, names) for text in set(texts)}
+        return [meanings[text] for text in texts]
+
+    return read
+
+
+def _sealed(leaf: Leaf | LeafList, seal: Sealer | None) -> Callable[[Sequence[str]], Column]:
+    path, parse = leaf.path, leaf.type.parse
+
+    def sealed(text: str) -> str:
+        if seal is None:
+            return parse(text)
+        stripped = text.strip()
+        return stripped if seal.is_sealed(path, stripped) else seal.seal(path, parse(text))
+
+    return lambda texts: list(map(sealed, texts))
+
+
+# ===== columns of nodes =====
+
+
+def _nodes(inner: InnerNode, places: list[int], nothing: int) -> Callable[[Table], Column]:
+    def make(table: Table) -> Column:
+        columns = [table[place] for place in places]
+        if all(map(_is_uniform, columns)):  # settings that all entries share are one object in all of them
+            return [Node(inner, tuple([column[0] for column in columns]))] * len(table[nothing])
+        return list(map(Node, repeat(inner), zip(*columns, strict=True)))
+
+    return make
+
+
+def _is_uniform(column: Column) -> bool:
+    return all(map(operator.is_, column, repeat(column[0])))
+
+
+def _entries(schema: ListNode, places: list[int]) -> Callable[[Table], Column]:
+    def make(nodes: tuple[Node, ...]) -> Value | None:
+        entries: dict[Key, Node] = {key_of(node): node for node in nodes}
+        if len(entries) < len(nodes):
             raise _Unlike
         return entries_of(schema, entries)
 
-    return make
+    return lambda table: list(map(make, zip(*[table[place] for place in places], strict=True)))
 
 
-def _values(schema: LeafList, places: list[int]) -> Callable[[Values], Value | None]:
-    def make(values: Values) -> Value | None:
-        found = dict.fromkeys([values[place] for place in places])
-        if schema.config and len(found) < len(places):
+def _values(schema: LeafList, places: list[int]) -> Callable[[Table], Column]:
+    def make(values: tuple[str, ...]) -> Value | None:
+        found = dict.fromkeys(values)
+        if schema.config and len(found) < len(values):
             raise _Unlike
         return values_of(schema, found)
 
-    return make
+    return lambda table: list(map(make, zip(*[table[place] for place in places], strict=True)))
 
 
 def _require_one_case(choices: Iterable[Choice], slots: Iterable[int]) -> None:
@@ -213,25 +287,3 @@ def _require_one_case(choices: Iterable[Choice], slots: Iterable[int]) -> None:
             raise _Unlike
         for case in cases:
             _require_one_case(case.choices, slots)
-
-
-def _remembering(
-    parse: Callable[[str, Names | None], str], names: Names
-) -> tuple[Callable[[str], str | None], Callable[[str], str]]:
-    """The same for a type that remembers nothing, because what a text means depends on the prefixes declared."""
-    memo: dict[str, str] = {}
-
-    def parse_once(text: str) -> str:
-        value = parse(text, names)
-        if len(memo) < MEMO_ENTRIES and len(text) <= MEMO_TEXT:
-            memo[text] = value
-        return value
-
-    return memo.get, parse_once
-
-
-def _sealed(leaf: Leaf | LeafList, text: str, seal: Sealer | None) -> str:
-    if seal is None:
-        return leaf.type.parse(text)
-    stripped = text.strip()
-    return stripped if seal.is_sealed(leaf.path, stripped) else seal.seal(leaf.path, leaf.type.parse(text))

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from cryptomap.daemon import settings as files
-from cryptomap.daemon.commands import COMMANDS
+from cryptomap.daemon.commands import COMMANDS, load_command
 from cryptomap.daemon.settings import Settings, SettingsFault, User
 from cryptomap.transport.subsystem import DEFAULT_SOCKET, SubsystemFault, pass_through
 
@@ -20,7 +20,14 @@ __all__ = ["main"]
 
 
 class Commands(click.Group):
-    """A group that answers wrong usage with one line, as all other faults are answered."""
+    """A group that loads a command when it is asked for, and answers wrong usage with one line, as all other faults are
+    answered."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return load_command(cmd_name) if cmd_name in COMMANDS else super().get_command(ctx, cmd_name)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         try:
@@ -149,7 +156,3 @@ def subsystem(path: Path) -> None:
     except SubsystemFault as fault:
         click.echo(f"cryptomapd: {fault}", err=True)
         sys.exit(1)
-
-
-for _command in COMMANDS:
-    main.add_command(_command)

@@ -32,6 +32,7 @@ from cryptomap.daemon.inputs import accounts_of, startup_document
 from cryptomap.daemon.notify import notify
 from cryptomap.daemon.schema import load_schema
 from cryptomap.daemon.settings import Settings
+from cryptomap.daemon.staros_text import StarosText
 from cryptomap.daemon.transports import Transports, shown
 from cryptomap.daemon.users import Users
 from cryptomap.datastore.datastores import Datastores
@@ -54,7 +55,6 @@ from cryptomap.operations.server import Limits, Server
 from cryptomap.operations.sessions import SessionLimits
 from cryptomap.schema.faults import SchemaFault
 from cryptomap.schema.nodes import Schema
-from cryptomap.staros.service import StarosText
 from cryptomap.transport import subsystem
 from cryptomap.transport.accounts import Accounts
 from cryptomap.transport.algorithms import PROFILES

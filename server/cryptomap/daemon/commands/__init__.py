@@ -2,36 +2,41 @@
 
 A file per family. They share the options of :func:`connecting.connection`. What the server refuses is printed error by
 error and ends with exit code 1; what cannot even be asked (no connection, a file that cannot be read) with exit code 2.
+
+A family is imported when one of its commands is asked for, so that ``serve`` starts without the clients.
 """
 
-from cryptomap.daemon.commands.actions import reapply_command, trace_command
-from cryptomap.daemon.commands.audit import audit_command
-from cryptomap.daemon.commands.commit import cancel_command, commit_command, confirm_command, discard_command
-from cryptomap.daemon.commands.history import history_command, rollback_command
-from cryptomap.daemon.commands.plan import plan_command
-from cryptomap.daemon.commands.shell import cli_command
-from cryptomap.daemon.commands.storage import backup_command, restore_command, rotate_key_command
-from cryptomap.daemon.commands.text import check_command, export_command, import_command, show_command
+from collections.abc import Mapping
+from importlib import import_module
 
-__all__ = ["COMMANDS"]
+import click
 
-COMMANDS = (
-    show_command,
-    export_command,
-    import_command,
-    check_command,
-    plan_command,
-    commit_command,
-    confirm_command,
-    cancel_command,
-    discard_command,
-    history_command,
-    rollback_command,
-    reapply_command,
-    trace_command,
-    backup_command,
-    restore_command,
-    rotate_key_command,
-    cli_command,
-    audit_command,
-)
+__all__ = ["COMMANDS", "load_command"]
+
+COMMANDS: Mapping[str, str] = {
+    "audit": "audit",
+    "backup": "storage",
+    "cancel": "commit",
+    "check": "text",
+    "cli": "shell",
+    "commit": "commit",
+    "confirm": "commit",
+    "discard": "commit",
+    "export": "text",
+    "history": "history",
+    "import": "text",
+    "plan": "plan",
+    "reapply": "actions",
+    "restore": "storage",
+    "rollback": "history",
+    "rotate-key": "storage",
+    "show": "text",
+    "trace-packet": "actions",
+}
+"""The family of each command, which is the file it is in."""
+
+
+def load_command(name: str) -> click.Command:
+    """The command of that name, one of :data:`COMMANDS`."""
+    family = import_module(f"{__name__}.{COMMANDS[name]}")
+    return next(item for item in vars(family).values() if isinstance(item, click.Command) and item.name == name)

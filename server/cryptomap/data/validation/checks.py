@@ -17,7 +17,7 @@ from cryptomap.data.xpath.conversions import COMPARISONS, number_of
 from cryptomap.data.xpath.steps import final_type
 from cryptomap.schema import xpath as ast
 from cryptomap.schema.nodes import DataNode, InnerNode, LeafList, ListNode
-from cryptomap.schema.types import IdentityrefType, UnionType
+from cryptomap.schema.types import IdentityrefType, Type, UnionType
 from cryptomap.schema.xpath import Expr
 
 __all__ = ["Check", "check_of", "general_check"]
@@ -237,10 +237,17 @@ def _is_boolean(expr: Expr) -> bool:
     return isinstance(expr, ast.Call) and expr.name in _BOOLEAN_FUNCTIONS
 
 
+def _may_be_identity(kind: Type) -> bool:
+    kind = final_type(kind)
+    if isinstance(kind, UnionType):
+        return any(map(_may_be_identity, kind.members))
+    return isinstance(kind, IdentityrefType)
+
+
 def _leaf_is(place: LeafPlace, literal: ast.Literal, equal: bool) -> Check | None:
     kind = final_type(place.schema.type)
-    if isinstance(kind, UnionType) and literal.qualified:
-        return None  # it depends on the value whether it is an identity
+    if literal.qualified and isinstance(kind, UnionType) and _may_be_identity(kind):
+        return None  # it depends on the value
     wanted = literal.qualified if isinstance(kind, IdentityrefType) and literal.qualified else literal.value
     text_of = place.text
     if equal:

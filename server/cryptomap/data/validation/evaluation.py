@@ -182,15 +182,24 @@ class Evaluation:
         for must in visit.musts:
             if not must.holds(env, at, node):
                 self._violations.constraint(must, at)
-        self._counters.constraints += len(visit.musts)
+        counted = len(visit.musts)
         for leaf in visit.leafs:
             value = slots[leaf.slot]
             if value is None:
                 value = leaf.default
                 if value is None and leaf.conditional:
                     value = env.value(at, leaf.node)
-            if value is not None:
-                self._leaf(at, leaf, value)
+            if value is None:
+                continue
+            if value.__class__ is str:  # nearly always, and then nothing is wrong with it
+                for holds in leaf.checks:
+                    if not holds(env, at, value):
+                        break
+                else:
+                    counted += len(leaf.checks)
+                    continue
+            self._leaf(at, leaf, value)
+        self._counters.constraints += counted
         for item in visit.inner:
             value = slots[item.slot]
             if value is None:

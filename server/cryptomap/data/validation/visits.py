@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
 
+from cryptomap.data.validation.checks import Check
 from cryptomap.data.validation.constraints import Constraint, Plan, Unique
 from cryptomap.data.validation.dependencies import Join, Link, is_within, shared_ancestor
 from cryptomap.data.validation.places import in_choice
@@ -22,12 +23,14 @@ __all__ = ["InnerVisit", "LeafVisit", "Plans", "Reach", "Uptake", "Visit", "plan
 
 @dataclass(eq=False, slots=True)
 class LeafVisit:
-    """The constraints of a leaf, leaf-list or anydata, whens first. ``default`` is its value where nothing is set, if
-    that depends on nothing; ``conditional``: a default may be in use, ask the accessible tree."""
+    """The constraints of a leaf, leaf-list or anydata, whens first; ``checks`` are what they check. ``default`` is its
+    value where nothing is set, if that depends on nothing; ``conditional``: a default may be in use, ask the accessible
+    tree."""
 
     node: Leaf | LeafList | Any_
     slot: int
     constraints: tuple[Constraint, ...]
+    checks: tuple[Check, ...]
     default: str | None
     conditional: bool
 
@@ -133,13 +136,14 @@ class Plans:
         found = self._leafs.get(node)
         if found is None:
             own = self.plan.nodes[node]
-            checks = (*own.musts, *own.references[:1])
-            has_default = bool(checks) and own.implied
+            constraints = (*own.whens, *own.musts, *own.references[:1])
+            has_default = bool(constraints[len(own.whens) :]) and own.implied
             plain = has_default and isinstance(node, Leaf) and not node.whens and not in_choice(node)
             found = self._leafs[node] = LeafVisit(
                 node,
                 node.slot,
-                (*own.whens, *checks),
+                constraints,
+                tuple([constraint.holds for constraint in constraints]),
                 node.default if plain and isinstance(node, Leaf) else None,
                 has_default and not plain,
             )

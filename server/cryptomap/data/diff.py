@@ -9,6 +9,7 @@ it would otherwise stand elsewhere.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
@@ -118,6 +119,12 @@ def value_moves(old: tuple[str, ...], new: tuple[str, ...]) -> Iterator[tuple[st
 
 # ===== changes as a document =====
 
+_NC, _YANG = "\0", "\1"
+"""Stand for the prefixes of attributes until all texts are known: no XML can hold these characters."""
+
+_REMOVE, _CREATE = (f' {_NC}:operation="{operation}"' for operation in ("remove", "create"))
+_FIRST, _AFTER = (f' {_YANG}:insert="{place}"' for place in ("first", "after"))
+
 
 def edit_document(schema: Schema, changes: Iterable[Change]) -> bytes:
     """The changes as a ``<config>`` element (UTF-8) for ``edit`` with default-operation merge: applied to the old tree
@@ -148,8 +155,13 @@ class _Document:
         self._texts: list[str] = []
 
     def finish(self) -> bytes:
-        namespaces = f'xmlns="{NETCONF_NAMESPACE}" xmlns:nc="{NETCONF_NAMESPACE}" xmlns:yang="{YANG_NAMESPACE}"'
-        return "".join([f"<config {namespaces}>", *self._texts, "</config>"]).encode()
+        inside, declared = "".join(self._texts), f'xmlns="{NETCONF_NAMESPACE}"'
+        for mark, name, namespace in ((_NC, "nc", NETCONF_NAMESPACE), (_YANG, "yang", YANG_NAMESPACE)):
+            if mark in inside:
+                prefix = _free_prefix(name, inside)
+                inside = inside.replace(mark, prefix)
+                declared += f' xmlns:{prefix}="{namespace}"'
+        return f"<config {declared}>{inside}</config>".encode()
 
     def children(self, place: _Place, parent: InnerNode) -> None:
         for (child, key), inside in place.below.items():
@@ -179,7 +191,7 @@ class _Document:
         if isinstance(child, LeafList):
             self._values(child, cast("tuple[str, ...]", change.old), ())
             return
-        end = self._open(child, ' nc:operation="remove"')
+        end = self._open(child, _REMOVE)
         if isinstance(child, ListNode):
             self._keys(child, key)
         self._texts.append(end)
@@ -189,7 +201,7 @@ class _Document:
         if isinstance(child, LeafList):
             self._values(child, cast("tuple[str, ...]", change.old or ()), cast("tuple[str, ...]", new))
         elif isinstance(new, Node):
-            end = self._open(child, ' nc:operation="create"')
+            end = self._open(child, _CREATE)
             self._printer.content(new, self._texts)
             self._texts.append(end)
         elif isinstance(child, Leaf):
@@ -215,21 +227,21 @@ class _Document:
     def _values(self, child: LeafList, old: tuple[str, ...], new: tuple[str, ...]) -> None:
         for value in old:
             if value not in new:
-                self._leaf(child, value, ' nc:operation="remove"')
+                self._leaf(child, value, _REMOVE)
         if not child.user_ordered:
             for value in new:
                 if value not in old:
-                    self._leaf(child, value, ' nc:operation="create"')
+                    self._leaf(child, value, _CREATE)
             return
         for value, before in _moves([value for value in old if value in new], new):
-            operation = "" if value in old else ' nc:operation="create"'
+            operation = "" if value in old else _CREATE
             self._leaf(child, value, operation + self._value_place(child, before))
 
     def _value_place(self, child: LeafList, before: str | None) -> str:
         if before is None:
-            return ' yang:insert="first"'
+            return _FIRST
         text, namespaces = self._printer.lexical(child.type, before)
-        return f' yang:insert="after" yang:value="{text}"{namespaces}'
+        return f'{_AFTER} {_YANG}:value="{text}"{namespaces}'
 
     def _reorder(self, child: ListNode, old: UserEntries, new: UserEntries) -> None:
         for key, before in _moves(_plain_order(old, new), new.keys()):
@@ -239,7 +251,7 @@ class _Document:
 
     def _entry_place(self, child: ListNode, before: Key | None) -> str:
         if before is None:
-            return ' yang:insert="first"'
+            return _FIRST
         used: dict[str, str] = {}
 
         def prefix_of(module: str) -> str:
@@ -249,7 +261,14 @@ class _Document:
 
         anchor = escape(predicates(child, before, prefix_of))
         namespaces = "".join([f' xmlns:{prefix}="{escape(uri)}"' for prefix, uri in used.items()])
-        return f'{namespaces} yang:insert="after" yang:key="{anchor}"'
+        return f'{namespaces}{_AFTER} {_YANG}:key="{anchor}"'
+
+
+def _free_prefix(name: str, text: str) -> str:
+    """The first of name, name1, ... that no text has before a colon: anydata that has would be read as if it held a
+    qualified name, and with the declaration of that prefix."""
+    names = itertools.chain([name], map(f"{name}{{}}".format, itertools.count(1)))
+    return next(prefix for prefix in names if f"{prefix}:" not in text)
 
 
 def _moves(there: Sequence[T], wanted: Sequence[T]) -> Iterator[tuple[T, T | None]]:

@@ -178,12 +178,23 @@ def test_no_changes_make_an_empty_document() -> None:
 def test_a_document_can_be_read_by_people() -> None:
     changes = diff(tree("<name>x</name>" + item(1)), tree(item(1, "<label>l</label>") + item(2)))
     assert edit_document(shop_schema(), changes).decode() == (
-        '<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0"'
-        ' xmlns:yang="urn:ietf:params:xml:ns:yang:1">'
+        '<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0">'
         '<shop xmlns="urn:shop"><name nc:operation="remove"></name>'
         "<item><id>1</id><label>l</label></item>"
         '<item nc:operation="create"><id>2</id></item></shop></config>'
     )
+
+
+def test_what_looks_like_a_prefix_in_anydata_is_none_of_the_documents_own() -> None:
+    """Found by fuzzing: the text would be read as a qualified name, with a declaration that it never had."""
+    old = tree("<shelf><name>a</name></shelf><shelf><name>b</name></shelf>" + item(1))
+    said = "<extra>nc:operation yang:insert nc1:x</extra>"
+    new = tree(f"<shelf><name>b</name></shelf><shelf><name>a</name></shelf>{said}")
+    document = edit_document(shop_schema(), diff(old, new)).decode()
+    assert said.removeprefix("<extra") in document
+    assert 'nc2:operation="remove"' in document
+    assert 'yang1:insert="first"' in document
+    assert edit(shop_schema(), old, etree.fromstring(document)) == new
 
 
 def test_sealed_secrets_go_into_the_document_as_they_are() -> None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from lxml import etree
 
+from cryptomap_backend.change import change_of
 from cryptomap_backend.intent import TunnelId
+from cryptomap_backend.simulator.backend import SimulatorBackend
 from cryptomap_backend.simulator.faults import Faults
 from support.oracle import There, asked_by, without_applied
 from support.server import SAMPLES, Daemon
-from support.state import BINDINGS, INTERFACE, NS, text
+from support.state import BINDINGS, INTERFACE, NS, text, texts
 from support.wire import Error, Wire, errors, session
 from support.world import Gatekeeper, WorldProcess
 
@@ -150,3 +153,28 @@ async def test_a_gateway_that_comes_back_empty_is_filled_again_and_the_drift_is_
     await committed_at_last(wire, "203.0.113.55")
     assert set(world.remote.held().tunnels) == set(before.tunnels)
     assert "differed from running and was mended: " in server.log.read_text()[log:]
+
+
+async def test_drift_is_found_told_shown_and_mended(make_daemon: Callable[..., Daemon], world: WorldProcess) -> None:
+    """Without an event and without a commit, by looking: a client hears of it, and reads what it was."""
+    options = ["--startup", str(SAMPLES / "seed.xml")]
+    server = make_daemon(settings=f"[backend]\ndrift-interval = 0.1\n{world.settings}", options=options).start()
+    held, somebody = world.remote.held(), SimulatorBackend(world.remote)
+    async with session(server) as wire, session(server) as listener:
+        await listener.do('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>')
+        somebody.apply(somebody.prepare(change_of(held, {FOO0: None})))
+        told = [await drifted(listener) for _ in range(3)]
+        state = await wire.data("<get/>")
+    assert [text(one, "//plat:state") for one in told] == ["found", "repaired", "cleared"]
+    assert texts(told[0], "//plat:tunnel/plat:crypto-map") == ["foo0"]
+    assert world.remote.held() == held
+    drift = "//plat:platform/plat:backend/plat:drift"
+    assert text(state, f"{drift}/plat:last-repair-detail") == "1 tunnels were missing"
+    assert texts(state, f"{drift}/plat:objects") == []
+
+
+async def drifted(listener: Wire) -> etree._Element:
+    """The next notification of that name."""
+    while "backend-drift" not in (said := await listener.receive()):
+        pass
+    return etree.fromstring(said.encode())

@@ -166,12 +166,17 @@ async def _hold(
     gateway.state_changed = server.subscriptions.state_changed
     datastores.subscribe(gateway.listener(server.notify))
     threading.Thread(target=gateway.listen, args=(server.notify,), name="backend-events", daemon=True).start()
+    if settings.backend.drift_interval > 0:
+        watch = partial(
+            gateway.watch, server.notify, settings.backend.drift_interval, repairs=settings.backend.on_drift == "repair"
+        )
+        threading.Thread(target=watch, name="drift", daemon=True).start()
 
     async def on_peer(peer: Peer) -> None:
         await serve(server, peer)
 
     host, port = await transports.start(on_peer, host_keys, audit.append)
-    also = f" restconf {await web.start(server, gateway.figures)}" if web else ""
+    also = f" restconf {await web.start(server, gateway.figures, gateway.drift.counts)}" if web else ""
     print(f"cryptomapd ready ssh {shown(host, port)}{also}", flush=True)
     notify("READY=1", f"STATUS=serving ssh {shown(host, port)}{also}")
     await stop.wait()

@@ -89,10 +89,13 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Backend:
     """``[backend]``. Further keys below ``[backend.NAME]`` are the backend's own. ``deadline``: seconds one call of the
-    backend may take."""
+    backend may take. ``drift_interval``: seconds between looks whether the gateway still holds what running asks for, 0
+    for none. ``on_drift``: ``repair`` brings it back, ``report`` only tells."""
 
     name: str = "simulator"
     deadline: float = 30.0
+    drift_interval: float = 60.0
+    on_drift: str = "repair"
     options: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
@@ -225,6 +228,7 @@ CHOICES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("platform", "role"): ("user-plane", "control-plane"),
     ("platform", "product"): ("generic", "asr5500", "vpc-di", "vpc-si"),
     ("policy", "day1"): ("warn", "enforce"),
+    ("backend", "on_drift"): ("repair", "report"),
 }
 
 

@@ -15,7 +15,7 @@ from cryptomap.daemon.settings import Restconf, Settings, parse_listen
 from cryptomap.daemon.transports import cert_to_name, gate_limits, shown
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.errors import AccessDenied
-from cryptomap.metrics.circumstances import Tunnels
+from cryptomap.metrics.circumstances import Drift, Tunnels
 from cryptomap.metrics.happenings import Happenings
 from cryptomap.metrics.page import CONTENT_TYPE, Page
 from cryptomap.netconf.parser import ParserLimits
@@ -57,14 +57,14 @@ class Web:
         """Count the commits; on the writer's thread."""
         datastores.subscribe(self._happenings.hear)
 
-    async def start(self, server: Server, tunnels: Tunnels) -> str:
+    async def start(self, server: Server, tunnels: Tunnels, drift: Drift) -> str:
         """Open for a server; where it is. Raises StartFault."""
         settings = self._settings
         server.providers.update(providers(server, lambda: self.url))
         self._login.witness = server.witness
         server.performed = self._happenings.operation
         self._site = Site.of(server, ParserLimits(size=settings.body_size), settings.streams)
-        metrics = [Route("/metrics", self._metrics(server, tunnels))] if settings.metrics else []
+        metrics = [Route("/metrics", self._metrics(server, tunnels, drift))] if settings.metrics else []
         app = application(self._site, self._login, console=settings.console, more=metrics)
         self._listener = HttpListener(
             app, context=self._context, most=settings.connections, grace=self._limits.login_grace
@@ -82,8 +82,8 @@ class Web:
         self._site.stop()
         await self._listener.stop()
 
-    def _metrics(self, server: Server, tunnels: Tunnels) -> Endpoint:
-        page = Page(self._registry, server, tunnels)
+    def _metrics(self, server: Server, tunnels: Tunnels, drift: Drift) -> Endpoint:
+        page = Page(self._registry, server, tunnels, drift)
 
         async def answer(request: Request) -> Response:
             try:

@@ -6,6 +6,7 @@
 >>> server = Server(..., providers=gateway.providers(), handlers=gateway.handlers())
 >>> datastores.subscribe(gateway.listener(server.notify))
 >>> threading.Thread(target=gateway.listen, args=(server.notify,), daemon=True).start()
+>>> threading.Thread(target=gateway.watch, args=(server.notify, 60.0), daemon=True).start()
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from cryptomap.data.build import build
 from cryptomap.data.tree import Node, Path, Value
@@ -21,11 +23,12 @@ from cryptomap.data.validation import Snapshot
 from cryptomap.data.view import Provider
 from cryptomap.datastore.clock import Clock
 from cryptomap.datastore.datastores import Datastores
-from cryptomap.datastore.events import Committed, Listener
+from cryptomap.datastore.events import Committed, Listener, SyncChanged
 from cryptomap.datastore.events import Event as DatastoreEvent
 from cryptomap.datastore.transaction import FactKey, Origin, OutcomeUnknown, Transition
 from cryptomap.datastore.writer import Writer
 from cryptomap.errors import OperationFailed, RpcError
+from cryptomap.ipsec.drift import DriftWatch
 from cryptomap.ipsec.events import RESYNCHRONIZE, SA_CHANGES, STATUS_CHANGES, Notifications
 from cryptomap.ipsec.figures import TunnelFigures, figures
 from cryptomap.ipsec.hooks import BackendParticipant
@@ -54,6 +57,8 @@ Handler = Callable[[Path, Node, Origin], Node | None]
 
 Notify = Callable[[Node], None]
 """Sends a notification; from any thread."""
+
+T = TypeVar("T")
 
 ANNOUNCED = ("status", "last-change", "reapply-pending")
 """Leafs of a tunnel's state whose changes are told as they happen."""
@@ -90,6 +95,7 @@ class Gateway:
         self.participant = BackendParticipant(
             schema, backend, self._scopes, self._surroundings, lambda: self._facts(), self._in_doubt, clock
         )
+        self.drift = DriftWatch(schema, backend, lambda: self.intent, clock)
         self._notifications = Notifications(schema, lambda: self.intent, self.observer.tunnel_or_none)
         self._datastores: Datastores | None = None
         self._writer: Writer | None = None
@@ -169,7 +175,9 @@ class Gateway:
         assert isinstance(schema, InnerNode)
         since = self._health.seen(status_of(health), self._clock.time())
         able = self._surroundings.capabilities if health.connected else None
-        content = platform(self._surroundings.facts, self.backend.name, health, since, able, self._violations)
+        content = platform(
+            self._surroundings.facts, self.backend.name, health, since, able, self._violations, self.drift.state()
+        )
         return build(schema, content)
 
     def _reapply(self, path: Path, _given: Node, _origin: Origin) -> Node:
@@ -217,6 +225,8 @@ class Gateway:
         def hear(event: DatastoreEvent) -> None:
             self.observer.forget()
             last = self.participant.last
+            if isinstance(event, SyncChanged):
+                self._announce_repair(notify)
             if not isinstance(event, Committed):
                 return
             if last is not None and last[0] is event.transition:
@@ -226,6 +236,11 @@ class Gateway:
                 self.examine(event.transition.new)
 
         return hear
+
+    def _announce_repair(self, notify: Notify) -> None:
+        how, self.participant.mended = self.participant.mended, None
+        if how is not None:
+            self.drift.repaired(how, notify)
 
     def _committed(self, change: Change, notify: Notify) -> None:
         for tunnel in change.deleted:
@@ -240,6 +255,19 @@ class Gateway:
         while not self._stopped.is_set():
             for event in self.backend.events(WAIT):
                 self.heard(event, notify)
+
+    def watch(self, notify: Notify, interval: float, *, repairs: bool = True) -> None:
+        """Until :meth:`stop`, see every so many seconds whether the backend still holds what running asks for. For a
+        thread of its own."""
+        while not self._stopped.wait(interval):
+            self.look_for_drift(notify, repairs=repairs)
+
+    def look_for_drift(self, notify: Notify, *, repairs: bool = True) -> None:
+        """See once. What is known not to follow running is being reconciled already."""
+        if self.participant.name in self._attached().out_of_sync:
+            return
+        self.observer.forget()
+        self.drift.look(self._on_writer, self._in_doubt if repairs else None, notify)
 
     def heard(self, event: Event, notify: Notify) -> None:
         """One event of the backend."""
@@ -274,6 +302,10 @@ class Gateway:
     def _attached(self) -> Datastores:
         assert self._datastores is not None
         return self._datastores
+
+    def _on_writer(self, function: Callable[[], T], /) -> T:
+        assert self._writer is not None
+        return self._writer.submit(function).result()
 
     def _running(self) -> Snapshot:
         return self._attached().running

@@ -59,7 +59,8 @@ class BackendParticipant:
     """See ``datastore.transaction.Participant``. Everything but ``intent`` belongs to the writer's thread.
 
     ``facts`` gives the durable facts of the datastore, ``doubt`` is told when the backend fails at what it had planned
-    itself. ``last`` is the change applied last, for who announces it.
+    itself. ``last`` is the change applied last, and ``mended`` how the backend had drifted from running before it was
+    reconciled, for who announces them.
     """
 
     name = "backend"
@@ -83,6 +84,7 @@ class BackendParticipant:
         self._clock = clock
         self.intent = Intent()
         self.last: tuple[Transition, Change] | None = None
+        self.mended: str | None = None
 
     # ===== a commit =====
 
@@ -146,7 +148,9 @@ class BackendParticipant:
             self._scopes.forget()
         prepared.transition.facts.update(reapply.facts_of_intent(self._facts(), prepared.intent, self._clock.time()))
         if not drift.is_empty:
-            log.warning("backend %s differed from running and was mended: %s", self._backend.name, _said(drift))
+            said = _said(drift)
+            log.warning("backend %s differed from running and was mended: %s", self._backend.name, said)
+            self.mended = None if prepared.transition.origin.kind == "startup" else said
 
     # ===== the action reapply =====
 

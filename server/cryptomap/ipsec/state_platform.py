@@ -48,6 +48,7 @@ def platform(
     since: float | None,
     able: Capabilities | None,
     violations: Iterable[str],
+    drift: Plain,
 ) -> Plain:
     """The content of the container."""
     versions = ", ".join(f"{part} {version}" for part, version in sorted(health.versions.items()))
@@ -63,6 +64,7 @@ def platform(
             "health": status_of(health),
             "last-error": health.last_error,
             "last-change": date_and_time(since),
+            "drift": drift,
             "capabilities": _capabilities(able) if able else None,
         },
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,9 +12,11 @@ from prometheus_client.registry import Collector
 from cryptomap.ipsec.figures import TunnelFigures
 from cryptomap.operations.server import Server
 
-__all__ = ["Circumstances"]
+__all__ = ["Circumstances", "Drift", "Tunnels"]
 
 Tunnels: TypeAlias = Callable[[], Iterable[TunnelFigures]]
+Drift: TypeAlias = Callable[[], Mapping[str, int]]
+"""How many objects the backend holds otherwise than running asks for, by what is wrong with them."""
 
 STATUSES: Final = ("up", "negotiating", "waiting", "down", "incomplete", "unknown")
 _TUNNEL: Final = ("context", "crypto_map", "interface")
@@ -27,9 +29,10 @@ _COUNTERS: Final = (
 class Circumstances(Collector):
     """Counters of a tunnel are those of its bind: a rekey does not set them back."""
 
-    def __init__(self, server: Server, tunnels: Tunnels) -> None:
+    def __init__(self, server: Server, tunnels: Tunnels, drift: Drift) -> None:
         self._server = server
         self._tunnels = tunnels
+        self._drift = drift
 
     def describe(self) -> Iterable[Metric]:
         """Nothing, so that registering asks for nothing."""
@@ -38,6 +41,7 @@ class Circumstances(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._sessions()
         yield from self._datastores()
+        yield self._differences()
         yield from self._of_tunnels(list(self._tunnels()))
 
     def _sessions(self) -> Iterator[Metric]:
@@ -65,6 +69,12 @@ class Circumstances(Collector):
         behind = GaugeMetricFamily("cryptomap_out_of_sync", "Participants that do not follow running.")
         behind.add_metric((), len(datastores.out_of_sync))
         yield behind
+
+    def _differences(self) -> Metric:
+        family = GaugeMetricFamily("cryptomap_drift", "What the backend holds otherwise.", labels=("difference",))
+        for difference, count in self._drift().items():
+            family.add_metric((difference,), count)
+        return family
 
     def _of_tunnels(self, tunnels: list[TunnelFigures]) -> Iterator[Metric]:
         family = GaugeMetricFamily("cryptomap_tunnels", "Tunnels by status.", labels=("status",))

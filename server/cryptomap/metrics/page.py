@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from cryptomap.errors import AccessDenied
-from cryptomap.metrics.circumstances import Circumstances, Tunnels
+from cryptomap.metrics.circumstances import Circumstances, Drift, Tunnels
 from cryptomap.operations.server import Server
 from cryptomap.schema.nodes import DataNode
 
@@ -21,11 +21,13 @@ CONTEXTS = "/cryptomap-context:contexts"
 class Page:
     """``registry`` has what was counted so far; ``about``: the schema path that its readers must be allowed to read."""
 
-    def __init__(self, registry: CollectorRegistry, server: Server, tunnels: Tunnels, about: str = CONTEXTS) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, server: Server, tunnels: Tunnels, drift: Drift, about: str = CONTEXTS
+    ) -> None:
         self._registry = registry
         self._server = server
         self._about: DataNode = server.schema.find(about)
-        registry.register(Circumstances(server, tunnels))
+        registry.register(Circumstances(server, tunnels, drift))
 
     async def read(self, user: str) -> bytes:
         """The text for a user. Raises AccessDenied. Made on a thread of its own: 10,000 tunnels are megabytes."""

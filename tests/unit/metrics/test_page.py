@@ -37,6 +37,9 @@ class Gateway:
             TunnelFigures(("isp", 'fo"o\\1', "lo"), "down", Counters(), False),
         ]
 
+    def drift(self) -> dict[str, int]:
+        return {"missing": 0, "unexpected": 0, "different": 1, "marking": 1}
+
 
 class Samples:
     """The page: samples by name and labels."""
@@ -66,7 +69,8 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 async def page(lab: Lab, gateway: Gateway | None = None) -> Samples:
     """As a scrape sees it. The lab has doors where the product has contexts."""
     registry: CollectorRegistry = lab.registry  # type: ignore[attr-defined]
-    found = Page(registry, lab.server, (gateway or Gateway()).tunnels, "/doors:doors")
+    gateway = gateway or Gateway()
+    found = Page(registry, lab.server, gateway.tunnels, gateway.drift, "/doors:doors")
     return Samples(await found.read("alice"))
 
 
@@ -106,10 +110,11 @@ async def test_tunnels(lab: Lab) -> None:
     assert seen.value("cryptomap_tunnel_reapply_pending", crypto_map="foo0") == 1
     assert seen.value("cryptomap_reapply_pending") == 1
     assert seen.value("cryptomap_tunnel_packets_total", crypto_map='fo"o\\1', direction="out") == 0
+    assert [seen.value("cryptomap_drift", difference=kind) for kind in ("missing", "different", "marking")] == [0, 1, 1]
 
 
 async def test_who_may_not_read_the_state_may_not_read_the_metrics(lab: Lab) -> None:
-    hidden = Page(CollectorRegistry(), lab.server, Gateway().tunnels, "/ietf-netconf-acm:nacm")
+    hidden = Page(CollectorRegistry(), lab.server, Gateway().tunnels, Gateway().drift, "/ietf-netconf-acm:nacm")
     with pytest.raises(AccessDenied):
         await hidden.read("alice")
     assert b"cryptomap_tunnels" in await hidden.read("root")
@@ -131,4 +136,5 @@ def _names(dashboard: object) -> set[str]:
 
 
 def test_registering_asks_nobody() -> None:
-    assert Circumstances(None, lambda: pytest.fail("asked")).describe() == ()  # type: ignore[arg-type]
+    asked = Circumstances(None, lambda: pytest.fail("asked"), lambda: pytest.fail("asked"))  # type: ignore[arg-type]
+    assert asked.describe() == ()

@@ -12,7 +12,10 @@ from enum import StrEnum
 
 from cryptomap_backend.algorithms import DH_GROUPS, ENCRYPTION, INTEGRITY, PRF
 from cryptomap_backend.intent import (
+    NO_PREFERENCE,
+    SEQUENCE_LIFETIME,
     Child,
+    DeadPeerDetection,
     DfBit,
     EspProposal,
     Ike,
@@ -47,10 +50,20 @@ class Feature(StrEnum):
     CERTIFICATE = "certificate-authentication"
     EAP = "eap-authentication"
     PSK = "pre-shared-key-authentication"
+    CRL = "certificate-revocation-lists"
     IKE_DSCP = "ike-dscp"
     IKE_TIMERS = "ike-retransmission-timers"
     SETUP_TIMER = "ike-setup-timer"
+    SAME_PARAMETERS = "rekey-disallow-param-change"
     DPD = "dead-peer-detection"
+    DPD_TIMERS = "dead-peer-detection-timers"
+    LIFETIME_VOLUME = "lifetime-kilobytes"
+    LIFETIME_SEQUENCE = "lifetime-sequence-number"
+    IGNORE_REKEY = "ignore-rekeying-requests"
+    CHILD_LIMIT = "maximum-child-sa"
+    ADDRESS_RANGES = "payload-address-ranges"
+    INNER_MTU = "payload-mtu"
+    PREFERENCE = "match-preference"
     MIXED_FAMILY = "inner-family-differs"
     DOT1P = "802.1p-pcp"
     DEI = "802.1p-dei"
@@ -108,6 +121,8 @@ class Capabilities:
             return
         needed = _features_of(tunnel.ike, tunnel.children, tunnel.family, tunnel.df_bit, tunnel.natt)
         needed.add(Feature.INITIATE_BIND if tunnel.initiate is Initiate.BIND else Feature.INITIATE_TRAFFIC)
+        if tunnel.preference < NO_PREFERENCE:
+            needed.add(Feature.PREFERENCE)
         yield from self._missing(needed)
         yield from self._algorithms(tunnel.ike, tunnel.children, manual=tunnel.kind is TunnelKind.MANUAL)
 
@@ -205,6 +220,7 @@ def _features_of(ike: Ike | None, children: Iterable[Child], family: int, df_bit
     if df_bit is not DfBit.COPY:
         needed.add(Feature.SET_DF if df_bit is DfBit.SET else Feature.CLEAR_DF)
     for child in children:
+        needed.update(_payload_features(child))
         if child.family != family:
             needed.add(Feature.MIXED_FAMILY)
         for proposal in child.proposals:
@@ -215,8 +231,30 @@ def _features_of(ike: Ike | None, children: Iterable[Child], family: int, df_bit
     return needed
 
 
+def _payload_features(child: Child) -> Iterator[Feature]:
+    """What the settings of a payload ask for where they are not the defaults."""
+    if child.lifetime_kilobytes is not None:
+        yield Feature.LIFETIME_VOLUME
+    if child.lifetime_sequence != SEQUENCE_LIFETIME:
+        yield Feature.LIFETIME_SEQUENCE
+    if child.ignore_rekey:
+        yield Feature.IGNORE_REKEY
+    if child.max_child_sa != _DEFAULT_CHILD.max_child_sa:
+        yield Feature.CHILD_LIMIT
+    if child.tsi is not None or child.tsr is not None:
+        yield Feature.ADDRESS_RANGES
+    if child.mtu != _DEFAULT_CHILD.mtu:
+        yield Feature.INNER_MTU
+
+
 def _ike_features(ike: Ike) -> set[Feature]:
     needed = {_METHODS[side.method] for side in (ike.local, ike.remote) if side.method in _METHODS}
+    if ike.crls:
+        needed.add(Feature.CRL)
+    if ike.disallow_param_change:
+        needed.add(Feature.SAME_PARAMETERS)
+    if ike.max_child_sa not in _USUAL_CHILD_LIMITS:
+        needed.add(Feature.CHILD_LIMIT)
     if ike.dscp != 0:
         needed.add(Feature.IKE_DSCP)
     if (ike.max_retransmissions, ike.retransmission_timeout_ms, ike.exponential) != _DEFAULT_TIMERS:
@@ -225,8 +263,14 @@ def _ike_features(ike: Ike) -> set[Feature]:
         needed.add(Feature.SETUP_TIMER)
     if ike.dpd is not None:
         needed.add(Feature.DPD)
+        if (ike.dpd.timeout, ike.dpd.retries) != (_DEFAULT_DPD.timeout, _DEFAULT_DPD.retries):
+            needed.add(Feature.DPD_TIMERS)
     return needed
 
 
 _DEFAULT_IKE = Ike(())
+_DEFAULT_CHILD = Child("", ())
+_DEFAULT_DPD = DeadPeerDetection()
+_USUAL_CHILD_LIMITS = (None, 2)
+"""Of an IKE SA: a map has none, a template's default is 2."""
 _DEFAULT_TIMERS = (_DEFAULT_IKE.max_retransmissions, _DEFAULT_IKE.retransmission_timeout_ms, _DEFAULT_IKE.exponential)

@@ -24,7 +24,9 @@ from immutables import Map
 
 __all__ = [
     "NO_PREFERENCE",
+    "SEQUENCE_LIFETIME",
     "Address",
+    "AddressRange",
     "Applied",
     "Authentication",
     "Child",
@@ -41,6 +43,7 @@ __all__ = [
     "ManualKeys",
     "ManualSa",
     "Mode",
+    "PortRange",
     "Prefix",
     "Responder",
     "ResponderId",
@@ -58,6 +61,12 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Prefix: TypeAlias = IPv4Network | IPv6Network
 PortRange: TypeAlias = tuple[int, int]
 """Both ends included."""
+
+AddressRange: TypeAlias = tuple[Address, Address]
+"""Both ends included, of one family."""
+
+SEQUENCE_LIFETIME = 4293918720
+"""The sequence number at which an SA ends unless told otherwise: 2^20 packets before a 32-bit counter wraps."""
 
 NO_PREFERENCE = 1 << 32
 """The preference of maps without one begins here: after all that have one, in the order of binding."""
@@ -183,7 +192,10 @@ class EspProposal:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One payload: the child SA policy of a map or template. ``lifetime`` in seconds, ``None`` = never expires."""
+    """One payload: the child SA policy of a map or template. ``lifetime`` in seconds, ``None`` = never expires;
+    ``lifetime_kilobytes`` in units of 1024 bytes, ``None`` = no limit. ``tsi`` and ``tsr`` are addresses that the
+    traffic selectors of a template's initiators and of the template itself keep within, ``None`` for any.
+    """
 
     name: str
     proposals: tuple[EspProposal, ...]
@@ -194,6 +206,10 @@ class Child:
     ignore_rekey: bool = False
     max_child_sa: int = 1
     mtu: int = 1438
+    lifetime_kilobytes: int | None = None
+    lifetime_sequence: int = SEQUENCE_LIFETIME
+    tsi: AddressRange | None = None
+    tsr: AddressRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

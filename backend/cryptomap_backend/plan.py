@@ -134,6 +134,8 @@ def responder_effect_of(old: Responder, new: Responder) -> tuple[EffectKind, tup
     reasons = [f"the {label} changes" for name, label in _SESSION.items() if getattr(old, name) != getattr(new, name)]
     if [negotiated(child) for child in old.children] != [negotiated(child) for child in new.children]:
         reasons.append("the transform sets of its payloads change")
+    if [_selected(child) for child in old.children] != [_selected(child) for child in new.children]:
+        reasons.append("the traffic selectors of its payloads change")
     if reasons:
         return EffectKind.RE_ESTABLISH, tuple(reasons)
     return EffectKind.UPDATE, ("settings change that its sessions do not depend on",)
@@ -248,6 +250,11 @@ def _payload_causes(old: Child, new: Child, manual: bool) -> Iterator[Cause]:
     for name in _CHILD_FIELDS:
         if getattr(old, name) != getattr(new, name):
             yield EffectKind.UPDATE, f"the {name.replace('_', ' ')} of payload {new.name} changes"
+
+
+def _selected(child: Child) -> tuple[object, ...]:
+    """What the traffic selectors of a session are narrowed to."""
+    return child.family, child.tsi, child.tsr
 
 
 def negotiated(child: Child) -> list[tuple[object, ...]]:

@@ -54,7 +54,7 @@ _ALGORITHMS = {
 
 def _charon(kernel_plugin: str) -> Daemon:
     algorithms = {kind: dict.fromkeys(names, "") for kind, names in _ALGORITHMS.items()}
-    return Daemon("5.9.8", "6.1", frozenset({kernel_plugin}), algorithms)
+    return Daemon("5.9.8", "6.1", frozenset({kernel_plugin, "revocation"}), algorithms)
 
 
 STRONGSWAN = limits.capabilities(_charon("kernel-netlink"), marks=True)

@@ -52,7 +52,7 @@ charon-systemd {{
 
 
 ALL_PLUGINS = (
-    "random nonce aes sha1 sha2 md5 hmac gmp xcbc openssl gcm kdf pem pkcs1 x509 pubkey constraints"
+    "random nonce aes sha1 sha2 md5 hmac gmp xcbc openssl gcm kdf pem pkcs1 x509 pubkey revocation constraints"
     " kernel-libipsec kernel-netlink socket-default vici counters"
 )
 FEW_PLUGINS = "random nonce aes sha1 hmac gmp kdf kernel-libipsec kernel-netlink socket-default vici"

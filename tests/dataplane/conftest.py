@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cryptomap_backend.strongswan.vici import Vici
 from dataplane import charon
+from dataplane.commits import GATEWAY, PEER, STOLEN
 from dataplane.gateways import Gateways
+from dataplane.sites import Site, cleared, server
 from dataplane.vm.machine import Machine, why_not
 from dataplane.vm.need import need
+from support.certificates import issue, revoke
+from support.server import Daemon
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +57,39 @@ def kernel_charons(gateways: Gateways) -> Iterator[tuple[Vici, Vici]]:
     yield left, right
     left.close()
     right.close()
+
+
+@pytest.fixture(scope="module")
+def servers(
+    charons: charon.Lab, tmp_path_factory: pytest.TempPathFactory, schema_cache: Path
+) -> Iterator[tuple[Daemon, ...]]:
+    """A server for each of the two charons, with certificates of a CA that has revoked that of the stolen gateway."""
+    directory = tmp_path_factory.mktemp("sites")
+    charons.gateway.reset()
+    charons.peer.reset()
+    ca = issue(directory, "ca", is_ca=True)
+    issue(directory, GATEWAY, by=ca, alternatives=[GATEWAY])
+    issue(directory, PEER, by=ca, alternatives=[PEER])
+    revoke(ca, directory / "ca.crl", issue(directory, STOLEN, by=ca, alternatives=[STOLEN]))
+    for certificate in directory.glob("*.pem"):
+        certificate.rename(certificate.with_suffix(".crt"))
+    settings = {"timeout": 2, "retry-min": 0.2, "retry-max": 1, "certificates": directory}
+    started = [
+        server(directory / name, schema_cache, "strongswan", {"socket": daemon.socket, **settings}).start()
+        for name, daemon in (("gateway", charons.gateway), ("peer", charons.peer))
+    ]
+    yield tuple(started)
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def gateway(servers: tuple[Daemon, Daemon]) -> Iterator[Site]:
+    with cleared(servers[0]) as site:
+        yield site
+
+
+@pytest.fixture
+def peer(servers: tuple[Daemon, Daemon]) -> Iterator[Site]:
+    with cleared(servers[1]) as site:
+        yield site

@@ -83,8 +83,8 @@ def settings(*contexts: str) -> dict[str, object]:
 
 CHARON = """
 charon-systemd {
-  load = random nonce aes sha1 sha2 md5 hmac gmp xcbc openssl gcm kdf pem pkcs1 x509 pubkey constraints kernel-netlink \
-socket-default vici
+  load = random nonce aes sha1 sha2 md5 hmac gmp xcbc openssl gcm kdf pem pkcs1 x509 pubkey revocation constraints \
+kernel-netlink socket-default vici
   install_routes = no
   install_virtual_ip = no
   threads = 16

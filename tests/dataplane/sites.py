@@ -92,12 +92,22 @@ class Site:
     def hear(self, kind: str, **wanted: str) -> dict[str, str]:
         """The leafs of the next notification of that kind with these leafs; others are passed over."""
         while True:
+            leafs = {etree.QName(leaf).localname: leaf.text or "" for leaf in self._told(kind)}
+            if wanted.items() <= leafs.items():
+                return leafs
+
+    def warnings(self) -> list[str]:
+        """What the next commit that has warnings is warned of."""
+        return [leaf.text or "" for leaf in self._told("commit-warning").iter("{*}message")]
+
+    def _told(self, kind: str) -> etree._Element:
+        """The content of the next notification of that kind."""
+        while True:
             told = self._news.take_notification(timeout=PATIENCE)
             assert told is not None, f"no notification {kind} came"
             (content,) = [item for item in told.notification_ele if etree.QName(item).localname != "eventTime"]
-            leafs = {etree.QName(leaf).localname: leaf.text or "" for leaf in content}
-            if etree.QName(content).localname == kind and wanted.items() <= leafs.items():
-                return leafs
+            if etree.QName(content).localname == kind:
+                return content
 
 
 @contextmanager
@@ -106,6 +116,14 @@ def at(daemon: Daemon) -> Iterator[Site]:
     with daemon.connect() as requests, daemon.connect() as news:
         news.create_subscription()
         yield Site(requests, news)
+
+
+@contextmanager
+def cleared(daemon: Daemon) -> Iterator[Site]:
+    """Sessions with a running server that has nothing configured."""
+    with at(daemon) as site:
+        site.clear()
+        yield site
 
 
 def server(directory: Path, schema_cache: Path, backend: str, options: Mapping[str, object]) -> Daemon:

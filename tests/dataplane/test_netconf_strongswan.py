@@ -10,128 +10,34 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from cryptomap_backend.linux.namespace import inside
-from dataplane.charon import FEW_PLUGINS, LOCAL, PEERS, SOURCE, Charon, Lab, ip
-from dataplane.sites import Site, at, server
-from support.certificates import issue
+from dataplane.charon import FEW_PLUGINS, LOCAL, PEERS, Charon, Lab, ip
+from dataplane.commits import (
+    GATEWAY,
+    PEER,
+    STOLEN,
+    TEMPLATE,
+    TYPES,
+    certified,
+    configuration,
+    here,
+    shared,
+    there,
+    up,
+)
+from dataplane.sites import Site, at, cleared, server
 from support.server import PATIENCE, Daemon
-from support.state import NS, texts
+from support.state import texts
 
 pytestmark = pytest.mark.timeout(120)
 
 IPV4 = socket.htons(0x0800)
-GATEWAY, PEER = "gateway.example", "peer.example"
-TYPES = "urn:cryptomap:yang:cryptomap-types"
-
-CONTEXT = f"""
-<contexts xmlns="{NS["ctx"]}"><context><name>ipsec-d</name>%s</context></contexts>"""
-
-MAP = f"""
-<interface><name>{{interface}}</name><ipv4><address>{{local}}</address></ipv4>
-  <crypto-map xmlns="{NS["ips"]}"><name>{{name}}</name><initiate>{{initiate}}</initiate></crypto-map></interface>
-<access-list xmlns="{NS["acl"]}"><name>{{name}}</name><rule><name>rule-1</name><protocol>ip</protocol>
-  <source><prefix>{{source}}</prefix></source>
-  <destination><prefix>{{destination}}</prefix></destination></rule></access-list>
-<ikev2-ikesa-transform-set xmlns="{NS["ips"]}"><name>I-{{name}}</name>{{ike}}</ikev2-ikesa-transform-set>
-<ipsec-transform-set xmlns="{NS["ips"]}"><name>E-{{name}}</name>{{esp}}</ipsec-transform-set>
-<crypto-map xmlns="{NS["ips"]}"><name>{{name}}</name><type>ikev2-ipv4</type><match-address>{{name}}</match-address>
-  <peer>{{peer}}</peer>
-  <ikev2>
-    {{proof}}
-    <ikev2-ikesa><transform-set>I-{{name}}</transform-set>{{ikesa}}</ikev2-ikesa>
-    <payload><name>all</name><match>ipv4</match><transform-set>E-{{name}}</transform-set></payload>{{more}}
-  </ikev2></crypto-map>"""
-TEMPLATE = f"""
-<ikev2-ikesa-transform-set xmlns="{NS["ips"]}"><name>I</name></ikev2-ikesa-transform-set>
-<ipsec-transform-set xmlns="{NS["ips"]}"><name>E</name></ipsec-transform-set>
-<crypto-template xmlns="{NS["ips"]}"><name>anybody</name>
-  <ikev2>
-    {{proof}}
-    <ikev2-ikesa><transform-set>I</transform-set></ikev2-ikesa>
-    <payload><name>all</name><match>ipv4</match><transform-set>E</transform-set></payload>
-  </ikev2></crypto-template>
-<security-service xmlns="{NS["ips"]}"><name>door</name>
-  <bind><address>{LOCAL}</address><crypto-template>anybody</crypto-template></bind></security-service>"""
-DEFAULTS = {"initiate": "on-bind", "ike": "", "ikesa": "", "esp": "", "more": ""}
-
-
-def shared(key: str = "a pre-shared key") -> str:
-    """Both sides prove themselves by a key."""
-    side = f"<pre-shared-key>{key}</pre-shared-key>"
-    return f"<authentication><local>{side}</local><remote>{side}</remote></authentication>"
-
-
-def certified(own: str, peer: str) -> str:
-    """We prove ourselves by a certificate, the peer by one with that identity, of the same CA."""
-    return f"""
-    <authentication><local><identity>{own}</identity><certificate/></local>
-      <remote><identity>{peer}</identity><certificate/></remote></authentication>
-    <certificate>{own}</certificate><ca-certificate>ca</ca-certificate>"""
-
-
-def here(number: int = 1, **changes: str) -> str:
-    """A map of the gateway towards the peer of that number."""
-    other = f"10.0.{number}.0/24"
-    ends = {"interface": "wire", "local": LOCAL, "peer": PEERS[number - 1], "source": SOURCE, "destination": other}
-    return MAP.format(**{**DEFAULTS, "proof": shared(), "name": f"foo{number}", **ends, **changes})
-
-
-def there(number: int = 1, **changes: str) -> str:
-    """The same map as that peer has it; it waits for the gateway."""
-    own, local = f"10.0.{number}.0/24", PEERS[number - 1]
-    ends = {"interface": f"wire{number}", "local": local, "peer": LOCAL, "source": own, "destination": SOURCE}
-    waits = {"name": f"foo{number}", "initiate": "on-traffic"}
-    return MAP.format(**{**DEFAULTS, "proof": shared(), **waits, **ends, **changes})
-
-
-def configuration(*maps: str) -> str:
-    return CONTEXT % "".join(maps)
-
-
-@pytest.fixture(scope="module")
-def servers(charons: Lab, tmp_path_factory: pytest.TempPathFactory, schema_cache: Path) -> Iterator[tuple[Daemon, ...]]:
-    directory = tmp_path_factory.mktemp("sites")
-    charons.gateway.reset()
-    charons.peer.reset()
-    ca = issue(directory, "ca", is_ca=True)
-    issue(directory, GATEWAY, by=ca, alternatives=[GATEWAY])
-    issue(directory, PEER, by=ca, alternatives=[PEER])
-    for certificate in directory.glob("*.pem"):
-        certificate.rename(certificate.with_suffix(".crt"))
-    settings = {"timeout": 2, "retry-min": 0.2, "retry-max": 1, "certificates": directory}
-    started = [
-        server(directory / name, schema_cache, "strongswan", {"socket": charon.socket, **settings}).start()
-        for name, charon in (("gateway", charons.gateway), ("peer", charons.peer))
-    ]
-    yield tuple(started)
-    for one in started:
-        one.close()
-
-
-@contextmanager
-def _cleared(daemon: Daemon) -> Iterator[Site]:
-    with at(daemon) as site:
-        site.clear()
-        yield site
-
-
-@pytest.fixture
-def gateway(servers: tuple[Daemon, Daemon]) -> Iterator[Site]:
-    with _cleared(servers[0]) as site:
-        yield site
-
-
-@pytest.fixture
-def peer(servers: tuple[Daemon, Daemon]) -> Iterator[Site]:
-    with _cleared(servers[1]) as site:
-        yield site
 
 
 def test_a_commit_on_both_ends_is_a_tunnel_and_its_removal_is_none(charons: Lab, gateway: Site, peer: Site) -> None:
@@ -159,7 +65,7 @@ def test_a_commit_on_both_ends_is_a_tunnel_and_its_removal_is_none(charons: Lab,
 
 
 def test_a_template_answers_whoever_knows_the_key(charons: Lab, gateway: Site, peer: Site) -> None:
-    gateway.commit(configuration(TEMPLATE.format(proof=shared())))
+    gateway.commit(configuration(TEMPLATE.format(proof=shared(), payload="")))
     service = gateway.get("/ctx:contexts/ctx:context/ips:security-service/ips:state/ips:oper-state")
     assert texts(service, "//ips:oper-state") == ["functional"]
     peer.commit(configuration(*(there(number, initiate="on-bind") for number in (1, 2))))
@@ -314,6 +220,15 @@ def test_a_certificate_of_somebody_else_is_refused(gateway: Site, peer: Site) ->
     )
 
 
+def test_a_revoked_certificate_is_refused(gateway: Site, peer: Site) -> None:
+    proof = certified(GATEWAY, STOLEN, more="<ca-crl>ca</ca-crl>")
+    gateway.commit(configuration(here(proof=proof, initiate="on-traffic")))
+    peer.commit(configuration(there(proof=certified(STOLEN, GATEWAY), initiate="on-bind")))
+    reason = "the peer's certificate is not of the configured CAs, has expired or was revoked"
+    assert gateway.hear("tunnel-down")["reason"] == reason
+    assert peer.hear("tunnel-down")["reason"].endswith("(AUTHENTICATION_FAILED)")
+
+
 def test_a_certificate_that_is_not_there_is_named(gateway: Site) -> None:
     error = gateway.refused(configuration(here(proof=certified("nobody", PEER))))
     assert error.app_tag == "backend-capability"
@@ -324,14 +239,6 @@ def test_a_certificate_that_is_not_there_is_named(gateway: Site) -> None:
 # ===== losses and restarts =====
 
 KEEPALIVE = "<keepalive><interval>1</interval></keepalive>"
-
-
-def up(gateway: Site, peer: Site, **changes: str) -> None:
-    """The map of the first peer, committed on both ends and up."""
-    peer.commit(configuration(there(**changes)))
-    gateway.commit(configuration(here(**changes)))
-    gateway.hear("tunnel-up")
-    peer.hear("tunnel-up")
 
 
 def test_a_lost_peer_comes_back(charons: Lab, gateway: Site, peer: Site) -> None:
@@ -397,7 +304,7 @@ def test_a_killed_server_finds_its_tunnels_as_they_were(
     charons: Lab, servers: tuple[Daemon, Daemon], peer: Site
 ) -> None:
     """With their SAs, and with what they have carried: also by an SA that a rekey has ended."""
-    with _cleared(servers[0]) as gateway:
+    with cleared(servers[0]) as gateway:
         up(gateway, peer)
         first = gateway.state("foo1")["child-sa/inbound-spi"]
         assert charons.ping(1, count=2)

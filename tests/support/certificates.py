@@ -85,10 +85,12 @@ def issue(
 
 
 def revoke(ca: Issued, path: Path, *revoked: Issued) -> Path:
-    """The revocation list of a CA."""
+    """The revocation list of a CA, which it names as RFC 5280 section 5.2.1 wants."""
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)
     builder = builder.last_update(now - DAY).next_update(now + DAY)
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
+    builder = builder.add_extension(issuer, critical=False)
     for item in revoked:
         entry = (
             x509.RevokedCertificateBuilder().serial_number(item.certificate.serial_number).revocation_date(now - DAY)

@@ -23,7 +23,9 @@ KERNEL_LIMITS: Mapping[str, str] = {
 MANUAL_ONLY = "it has manual keys only, backend strongswan negotiates"
 NEGOTIATED = (
     *(TunnelKind.IKEV2, TunnelKind.DYNAMIC, Feature.RESPONDER, Feature.CERTIFICATE, Feature.EAP, Feature.PSK),
-    *(Feature.IKE_DSCP, Feature.IKE_TIMERS, Feature.SETUP_TIMER, Feature.DPD),
+    *(Feature.IKE_DSCP, Feature.IKE_TIMERS, Feature.SETUP_TIMER, Feature.DPD, Feature.DPD_TIMERS, Feature.CRL),
+    *(Feature.SAME_PARAMETERS, Feature.LIFETIME_VOLUME, Feature.LIFETIME_SEQUENCE, Feature.IGNORE_REKEY),
+    *(Feature.CHILD_LIMIT, Feature.ADDRESS_RANGES),
 )
 NOTES: Mapping[str, str] = {
     **dict.fromkeys(map(str, NEGOTIATED), MANUAL_ONLY),
@@ -32,8 +34,9 @@ NOTES: Mapping[str, str] = {
     Feature.MPLS_TC: "no device with an MPLS label is named in its settings",
     Feature.NATT: "manual keys are not encapsulated in UDP",
     Feature.ESN: "manual keys have no extended sequence numbers",
+    Feature.INNER_MTU: "the kernel works out the size of the largest inner packet itself",
 }
-TOLERATED = frozenset({Feature.DEI, Feature.DOT1P, Feature.MPLS_TC})
+TOLERATED = frozenset({Feature.DEI, Feature.DOT1P, Feature.MPLS_TC, Feature.INNER_MTU})
 
 
 def capabilities(found: Algorithms, settings: Settings, versions: Mapping[str, str]) -> Capabilities:
@@ -62,6 +65,7 @@ def capabilities(found: Algorithms, settings: Settings, versions: Mapping[str, s
 
 def _features(found: Algorithms, settings: Settings) -> frozenset[Feature]:
     features = {Feature.MIXED_FAMILY, Feature.CLEAR_DF, Feature.INITIATE_BIND, Feature.INITIATE_TRAFFIC}
+    features |= {Feature.PREFERENCE}
     features |= {Feature.AH} if found.ah_integrity else set()
     features |= {Feature.DOT1P} if settings.devices else set()
     features |= {Feature.MPLS_TC} if any(device.label is not None for device in settings.devices) else set()

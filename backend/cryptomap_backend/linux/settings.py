@@ -20,6 +20,7 @@ from typing import Any
 
 from cryptomap_backend.linux.egress import Egress
 from cryptomap_backend.linux.marks import Marks
+from cryptomap_backend.linux.priorities import FIRST
 from cryptomap_backend.load import SettingsFault
 
 __all__ = ["Settings"]
@@ -38,7 +39,7 @@ class Settings:
     mark_shift: int = 0
     table: str = "cryptomap"
     priority_major: int = 0x4351
-    policy_priority: int = 0x10000
+    policy_priority: int = FIRST
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> Settings:

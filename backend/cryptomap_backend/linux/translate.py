@@ -15,7 +15,6 @@ from typing import TypeAlias
 from cryptomap_backend.algorithms import key_material
 from cryptomap_backend.capabilities import Complaint
 from cryptomap_backend.intent import (
-    NO_PREFERENCE,
     Address,
     DfBit,
     EspProposal,
@@ -29,6 +28,7 @@ from cryptomap_backend.intent import (
 )
 from cryptomap_backend.linux.objects import Direction, Object, Policy, PolicyKey, Sa, SaKey
 from cryptomap_backend.linux.ports import WITH_PORTS, masked
+from cryptomap_backend.linux.priorities import policy_priority
 from cryptomap_backend.linux.settings import Settings
 
 __all__ = ["Place", "Taken", "complaints", "objects", "places", "reqid"]
@@ -41,9 +41,6 @@ Taken: TypeAlias = Callable[[int], TunnelId | None]
 
 MOST_POLICIES = 64
 """Port blocks of one selector, source times destination."""
-
-UNPREFERRED = 1 << 31
-"""The kernel priority of policies of maps without a preference begins here."""
 
 
 def reqid(tunnel: TunnelId, settings: Settings, taken: Taken) -> int:
@@ -182,17 +179,10 @@ def _sa(ends: _Ends, proposal: EspProposal, number: int, mark: int = 0, mask: in
 # ===== policies =====
 
 
-def _priority(preference: int, first: int) -> int:
-    """The kernel's 32 bits hold maps with a preference in their lower half, those without one in the upper."""
-    if preference < NO_PREFERENCE:
-        return min(first + preference, UNPREFERRED - 1)
-    return UNPREFERRED + preference - NO_PREFERENCE
-
-
 def _policies(tunnel: Tunnel, number: int, settings: Settings) -> Iterator[Policy]:
     (proposal,) = tunnel.proposals
     local, remote = _ends(tunnel)
-    priority = _priority(tunnel.preference, settings.policy_priority)
+    priority = policy_priority(tunnel.preference, settings.policy_priority)
     for key in _policy_keys(tunnel):
         source, destination = (local, remote) if key.direction is Direction.OUT else (remote, local)
         yield Policy(key, priority, number, proposal.protocol, proposal.mode, source, destination)

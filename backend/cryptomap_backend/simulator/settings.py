@@ -23,8 +23,16 @@ KNOWS_NOTHING = Platform()
 LIMITS = {
     Feature.NATT: "simulated peers are never behind a NAT, so nothing is encapsulated in UDP",
     Feature.ESN: "simulated SAs have sequence numbers of 32 bits",
+    Feature.CRL: "simulated certificates are never revoked",
+    Feature.LIFETIME_VOLUME: "simulated SAs end by time only",
+    Feature.LIFETIME_SEQUENCE: "simulated SAs end by time, and after 2^32 packets",
+    Feature.IGNORE_REKEY: "simulated peers never ask to rekey",
+    Feature.CHILD_LIMIT: "simulated peers never ask for further child SAs",
+    Feature.ADDRESS_RANGES: "simulated sessions are not asked for a traffic selector",
+    Feature.INNER_MTU: "the simulator fragments nothing",
 }
-LACKS = frozenset({Feature.ESN})
+LACKS = frozenset({Feature.ESN, Feature.LIFETIME_VOLUME, Feature.LIFETIME_SEQUENCE, Feature.INNER_MTU})
+TOLERATED = frozenset(LACKS - {Feature.ESN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Settings:
             esp_integrity=full.esp_integrity - self.lacks,
             ah_integrity=full.ah_integrity - self.lacks,
             features=full.features - LACKS - {Feature(name) for name in self.lacks if name in set(Feature)},
+            tolerated=TOLERATED,
             versions=self.versions,
             platform=self.platform,
             notes={str(feature): note for feature, note in LIMITS.items()},

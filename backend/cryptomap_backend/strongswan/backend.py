@@ -89,7 +89,8 @@ class StrongswanBackend:
     def _translator(self, daemon: Daemon) -> Translator:
         marking = self._marking.get(Lane.COMMANDS)
         marks = marking.marks if marking else None
-        return Translator(self._settings.prefix, marks, not daemon.user_space, self._certificates)
+        settings = self._settings
+        return Translator(settings.prefix, marks, not daemon.user_space, self._certificates, settings.policy_priority)
 
     # ===== commands =====
 

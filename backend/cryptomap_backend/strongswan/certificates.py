@@ -59,7 +59,7 @@ class Certificates:
         return Credentials(
             own=() if own is None else (self._certificate(own),),
             authorities=tuple([self._certificate(name) for name in authorities]),
-            revoked=tuple([self._text(f"{name}.crl") for name in ike.crls]),
+            revoked=tuple([self._revocations(name) for name in ike.crls]),
             keys=() if own is None else (self._key(own),),
         )
 
@@ -80,6 +80,17 @@ class Certificates:
             x509.load_pem_x509_certificate(text.encode())
         except ValueError as fault:
             raise CertificateFault(f"{self._path(f'{name}.crt')} is no certificate in PEM") from fault
+        return text
+
+    def _revocations(self, name: str) -> str:
+        """charon finds a list by the key that signed it, and looks at no other."""
+        path, text = self._path(f"{name}.crl"), self._text(f"{name}.crl")
+        try:
+            extensions = x509.load_pem_x509_crl(text.encode()).extensions
+        except ValueError as fault:
+            raise CertificateFault(f"{path} is no certificate revocation list in PEM") from fault
+        if not any(isinstance(one.value, x509.AuthorityKeyIdentifier) for one in extensions):
+            raise CertificateFault(f"{path} has no authority key identifier (RFC 5280 section 5.2.1)")
         return text
 
     def _key(self, name: str) -> PrivateKey:

@@ -19,16 +19,31 @@ NOTES: Mapping[str, str] = {
     **KERNEL_LIMITS,
     Feature.IKE_TIMERS: "strongSwan has retransmission tries and time-outs for the whole daemon only (strongswan.conf: "
     "retransmit_tries, retransmit_timeout, retransmit_base)",
-    Feature.DPD: "the interval is set per connection; how often and how fast a silent peer is asked again follows the "
-    "daemon's retransmission settings",
+    Feature.DPD_TIMERS: "the interval is set per connection; how often and how fast a silent peer is asked again "
+    "follows the daemon's retransmission settings",
+    Feature.SAME_PARAMETERS: "a rekey of strongSwan proposes all transform sets again, those in use first",
+    Feature.IGNORE_REKEY: "strongSwan answers every request to rekey",
+    Feature.CHILD_LIMIT: "strongSwan does not count the child SAs of a peer",
+    Feature.INNER_MTU: "the kernel works out the size of the largest inner packet itself (strongswan.conf: "
+    "plugins.kernel-netlink.mtu, for the routes of the whole daemon)",
     Feature.SETUP_TIMER: "counted by cryptomap for tunnels that it initiates; for responders strongswan.conf: "
     "half_open_timeout counts",
     Feature.NATT: "NAT detection is always on: strongSwan cannot switch it off per connection",
-    Feature.EAP: "EAP profiles are not loaded into charon",
+    Feature.EAP: "the configuration names an EAP profile of the platform and nothing of what is in it: there is no "
+    "method and no credential to load into charon",
     Feature.PSK: "of two tunnels between the same identities charon tries both keys",
     TunnelKind.MANUAL: "charon has no manual keys; backend linux does",
-    "lifetimes": "an edited lifetime, DF or DPD setting counts from the next negotiation on; an IKE lifetime is the "
-    "smallest of the transform sets",
+    "lifetimes": "an edited lifetime, preference, DF or DPD setting counts from the next negotiation on; an IKE "
+    "lifetime is the smallest of the transform sets; strongSwan rekeys an idle SA too, and keeps an IKE SA whose last "
+    "child SA was deleted (allow-empty-ikesa)",
+    "ddos": "strongSwan protects itself by settings of the whole daemon (strongswan.conf: cookie_threshold, "
+    "block_threshold, init_limit_half_open, half_open_timeout), not by those of a map (container ddos)",
+    "fragments": "the size of IKE fragments is one of the whole daemon (strongswan.conf: fragment_size), as is whether "
+    "certificates go as hash and URL (hash_and_url)",
+    "ocsp": "strongSwan asks the responder that a certificate names if it has the plugins revocation and curl, "
+    "whatever container ocsp says",
+    "notifications": "strongSwan notifies the peer of all errors of RFC 7296 and RFC 5996",
+    "contexts": "a charon lives in one network namespace: contexts served by it share its addresses",
     "dscp": "of a payload whose transform sets carry different DSCPs, an SA is marked with that of the first set until "
     "it has been negotiated once more for the set it uses; towards peers that are not known beforehand it stays so",
 }
@@ -38,6 +53,7 @@ USER_SPACE: Mapping[str, str] = {
     Feature.ESN: "user-space ESP (kernel-libipsec) has no extended sequence numbers",
     Feature.INITIATE_TRAFFIC: "user-space ESP (kernel-libipsec) never asks for an SA: the tunnel waits for its peer",
     Feature.CLEAR_DF: "user-space ESP (kernel-libipsec) leaves the bit to the socket",
+    Feature.PREFERENCE: "user-space ESP (kernel-libipsec) lets the narrower of two overlapping selectors win",
     Mode.TRANSPORT: "user-space ESP (kernel-libipsec) has tunnel mode only",
     "dscp": "user-space ESP (kernel-libipsec) neither copies a DSCP nor marks packets: the outer DSCP is 0",
 }
@@ -47,7 +63,21 @@ NO_MARKING: Mapping[str, str] = dict.fromkeys(
     "no marking is configured for this backend (table marking of its settings)",
 )
 
-TOLERATED = frozenset({Feature.IKE_TIMERS, Feature.INITIATE_TRAFFIC, Feature.DEI, Feature.DOT1P, Feature.MPLS_TC})
+NEVER = frozenset(
+    {
+        *(Feature.ECN, Feature.SET_DF, Feature.DEI, Feature.EAP, Feature.IKE_TIMERS, Feature.DPD_TIMERS),
+        *(Feature.SAME_PARAMETERS, Feature.IGNORE_REKEY, Feature.CHILD_LIMIT, Feature.INNER_MTU),
+    }
+)
+"""What no charon does."""
+
+TOLERATED = frozenset(
+    {
+        *(Feature.IKE_TIMERS, Feature.DPD_TIMERS, Feature.SAME_PARAMETERS, Feature.IGNORE_REKEY, Feature.CHILD_LIMIT),
+        *(Feature.INNER_MTU, Feature.PREFERENCE, Feature.INITIATE_TRAFFIC),
+        *(Feature.DEI, Feature.DOT1P, Feature.MPLS_TC),
+    }
+)
 """A limit of these makes a warning: the tunnel does what it is for all the same."""
 
 
@@ -75,17 +105,22 @@ class Daemon:
         return cls(version["version"], version.get("release", ""), frozenset(stats.get("plugins", ())), algorithms)
 
 
-NO_CERTIFICATES: Mapping[str, str] = {
-    Feature.CERTIFICATE: "no directory of certificates is configured for this backend (certificates of its settings)",
+NO_REVOCATION: Mapping[str, str] = {
+    Feature.CRL: "charon has not loaded its plugin revocation, without which it looks at no list",
 }
+NO_CERTIFICATES: Mapping[str, str] = dict.fromkeys(
+    (Feature.CERTIFICATE, Feature.CRL),
+    "no directory of certificates is configured for this backend (certificates of its settings)",
+)
 
 
 def capabilities(daemon: Daemon, marks: bool, certificates: bool = True) -> Capabilities:
     """``marks``: packets of SAs are marked and something turns marks into DSCP, PCP and TC. ``certificates``: there is
     a directory of them."""
     encryption, integrity, prf, groups = loaded(daemon.algorithms)
-    lacks = {Feature.ECN, Feature.SET_DF, Feature.DEI, Feature.EAP, Feature.IKE_TIMERS}
-    lacks |= set() if certificates else {Feature.CERTIFICATE}
+    lacks = set(NEVER)
+    lacks |= set() if certificates else {Feature.CERTIFICATE, Feature.CRL}
+    lacks |= set() if "revocation" in daemon.plugins else {Feature.CRL}
     lacks |= set() if marks else {Feature.DOT1P, Feature.MPLS_TC}
     full = Capabilities("strongswan")
     able = replace(
@@ -104,13 +139,24 @@ def capabilities(daemon: Daemon, marks: bool, certificates: bool = True) -> Capa
         dscp_policy=DscpPolicy.COPY_OR_FIXED if marks else DscpPolicy.COPY,
         versions=daemon.versions,
         platform=Platform(type="generic"),
-        notes={**NOTES, **({} if marks else NO_MARKING), **({} if certificates else NO_CERTIFICATES)},
+        notes=_notes(daemon, marks, certificates),
     )
     return _in_user_space(able) if daemon.user_space else able
 
 
+def _notes(daemon: Daemon, marks: bool, certificates: bool) -> dict[str, str]:
+    notes: dict[str, str] = {**NOTES}
+    if "revocation" not in daemon.plugins:
+        notes |= NO_REVOCATION
+    if not certificates:
+        notes |= NO_CERTIFICATES
+    if not marks:
+        notes |= NO_MARKING
+    return notes
+
+
 def _in_user_space(able: Capabilities) -> Capabilities:
-    lacks = {Feature.AH, Feature.ESN, Feature.INITIATE_TRAFFIC, Feature.CLEAR_DF}
+    lacks = {Feature.AH, Feature.ESN, Feature.INITIATE_TRAFFIC, Feature.CLEAR_DF, Feature.PREFERENCE}
     return replace(
         able,
         modes=frozenset({Mode.TUNNEL}),
@@ -124,6 +170,8 @@ def complaints(item: Tunnel | Responder, marks: bool) -> Iterator[Complaint]:
     """What no capability says: a child of charon has one mode and one mark, unless the tunnel can be negotiated once
     more from here, for another mark."""
     reachable = isinstance(item, Tunnel) and item.remote is not None
+    if not reachable and item.ike is not None and item.ike.setup_timer is not None:
+        yield Complaint(Feature.SETUP_TIMER, f"setup-timer: {NOTES[Feature.SETUP_TIMER]}", fatal=False)
     for child in item.children:
         dscps = {proposal.dscp for proposal in child.proposals}
         if not marks and dscps != {None}:

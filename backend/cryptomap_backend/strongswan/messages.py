@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from cryptomap_backend.intent import (
     Address,
+    AddressRange,
     Authentication,
     Child,
     DfBit,
     EspProposal,
     Ike,
     Initiate,
+    PortRange,
     Prefix,
     Responder,
     Secret,
     Selector,
     Tunnel,
 )
+from cryptomap_backend.linux.priorities import FIRST, policy_priority
 from cryptomap_backend.plan import negotiated
 from cryptomap_backend.strongswan.certificates import Certificates, Credentials
 from cryptomap_backend.strongswan.names import ChildName, Item, connection_name, digest
@@ -34,8 +37,13 @@ REKEY_AT = 0.9
 """Share of a lifetime at which a rekey begins at the latest; charon begins up to 10 % of the lifetime earlier."""
 
 NEVER = 1 << 60
-"""Packets that no SA lives to see. charon does not negotiate a child that it takes for a duplicate of a live one; that
-much and a bit more tells two generations of one child apart."""
+"""Packets that no SA lives to see."""
+
+Sides: TypeAlias = tuple[list[str], list[str]]
+"""Our traffic selectors and the peer's."""
+
+KILOBYTE = 1024
+ICMP = frozenset({1, 58})
 
 
 class Marks(Protocol):
@@ -91,13 +99,15 @@ class Connection:
 @dataclass(frozen=True, slots=True)
 class Translator:
     """``prefix`` is what our names begin with. ``traps`` tells whether the kernel asks for SAs when a packet matches a
-    policy (user-space ESP does not). Without ``marks`` SAs carry no mark; without ``certificates`` no file is read,
+    policy (user-space ESP does not), and orders overlapping policies; ``priority`` is the one of preference 0. Without
+    ``marks`` SAs carry no mark; without ``certificates`` no file is read,
     which is good for comparing only."""
 
     prefix: str = "cryptomap"
     marks: Marks | None = None
     traps: bool = True
     certificates: Certificates | None = None
+    priority: int = FIRST
 
     def name(self, item: Item) -> str:
         return connection_name(self.prefix, item)
@@ -125,12 +135,14 @@ class Translator:
             dscps = [self._mark(tunnel.applied_dscp(proposal.name)) for proposal in child.proposals]
             generation = digest(*base, child.family, negotiated(child), dscps)
             first, *others = (ChildName(child.name, generation, version, dscp) for dscp in dict.fromkeys(dscps))
-            body = self._child(child, tunnel.selector, first, tunnel.df_bit)
+            selectors = _selectors(tunnel.selector, child)
+            order = {"priority": str(policy_priority(tunnel.preference, self.priority))} if self.traps else {}
+            body = self._child(child, selectors, first, tunnel.df_bit) | order
             children[child.name] = first
             bodies[str(first)] = body | {"start_action": "trap" if trap else "none"}
             for other in others if tunnel.remote is not None else ():
                 alike = [one for one, dscp in zip(child.proposals, dscps, strict=True) if dscp == other.dscp]
-                body = self._child(replace(child, proposals=tuple(alike)), tunnel.selector, other, tunnel.df_bit)
+                body = self._child(replace(child, proposals=tuple(alike)), selectors, other, tunnel.df_bit) | order
                 variants[child.name, other.dscp] = other
                 bodies[str(other)] = body | {"start_action": "none"}
         return Connection(
@@ -157,9 +169,10 @@ class Translator:
         bodies: dict[str, dict[str, Any]] = {}
         for child in responder.children:
             dscp = self._mark(child.proposals[0].dscp)
-            name_of = children[child.name] = ChildName(child.name, digest(*base, negotiated(child)), version, dscp)
-            body = self._child(child, None, name_of, responder.df_bit)
-            bodies[str(children[child.name])] = body | {"start_action": "none"}
+            generation = digest(*base, negotiated(child), child.family, child.tsi, child.tsr)
+            name_of = children[child.name] = ChildName(child.name, generation, version, dscp)
+            body = self._child(child, _selectors(None, child), name_of, responder.df_bit)
+            bodies[str(name_of)] = body | {"start_action": "none"}
         return Connection(
             item=responder.id,
             source=responder,
@@ -182,8 +195,8 @@ class Translator:
         """What an SA is marked with: nothing where nothing is marked."""
         return dscp if self.marks is not None else None
 
-    def _child(self, child: Child, selector: Selector | None, name: ChildName, df_bit: DfBit) -> dict[str, Any]:
-        local, remote = _selectors(selector, child.family)
+    def _child(self, child: Child, selectors: Sides, name: ChildName, df_bit: DfBit) -> dict[str, Any]:
+        local, remote = selectors
         body: dict[str, Any] = {
             "mode": str(child.proposals[0].mode),
             "local_ts": local,
@@ -192,8 +205,9 @@ class Translator:
             "close_action": "none",
             "copy_dscp": "out",
             "copy_df": "no" if df_bit is DfBit.CLEAR else "yes",
-            "life_packets": str(NEVER + int(name.generation, 16)),
             **_child_times(child),
+            **_child_volume(child),
+            **_child_packets(child, int(name.generation, 16)),
             **_child_proposals(child.proposals),
         }
         if self.marks is not None:
@@ -231,10 +245,12 @@ def _own_proof(side: Authentication, credentials: Credentials, address: Address)
 
 
 def _peers_proof(side: Authentication, credentials: Credentials, address: Address | None) -> dict[str, Any]:
-    """Without an identity whoever has a certificate of the CAs is the peer."""
+    """Without an identity whoever has a certificate of the CAs is the peer. Where lists of revoked certificates are to
+    be consulted, one whose status none of them tells is refused."""
     if not credentials.authorities:
         return {"auth": "psk", "id": _identity(side, address)}
-    return {"auth": "pubkey", "cacerts": list(credentials.authorities), "id": side.identity or "%any"}
+    proof = {"auth": "pubkey", "cacerts": list(credentials.authorities), "id": side.identity or "%any"}
+    return proof | {"revocation": "strict"} if credentials.revoked else proof
 
 
 def _identity(side: Authentication, address: Address | None) -> str:
@@ -259,6 +275,31 @@ def _child_times(child: Child) -> dict[str, str]:
     return {"life_time": f"{child.lifetime}s", "rekey_time": f"{begin}s", "rand_time": f"{spread}s"}
 
 
+def _child_volume(child: Child) -> dict[str, str]:
+    if child.lifetime_kilobytes is None:
+        return {}
+    life = child.lifetime_kilobytes * KILOBYTE
+    begin = int(life * REKEY_AT) if child.rekey else 0
+    spread = life - begin if child.rekey else 0
+    return {"life_bytes": str(life), "rekey_bytes": str(begin), "rand_bytes": str(spread)}
+
+
+def _child_packets(child: Child, generation: int) -> dict[str, str]:
+    """Each packet takes one sequence number. charon negotiates no child that it takes for a duplicate of a live one, so
+    that two generations of one child differ in when they are rekeyed by packets: one that is not rekeyed in what it
+    never lives to see, one that is in how much earlier that may begin."""
+    life = child.lifetime_sequence
+    if not child.rekey:
+        return {"life_packets": str(life), "rekey_packets": str(NEVER + generation), "rand_packets": "0"}
+    begin = int(life * REKEY_AT)
+    spread = life - begin
+    return {
+        "life_packets": str(life),
+        "rekey_packets": str(begin),
+        "rand_packets": str(spread - generation % (spread // 2 + 1)),
+    }
+
+
 def _child_proposals(proposals: Sequence[EspProposal]) -> dict[str, list[str]]:
     found = {
         "esp_proposals": [esp_proposal(proposal) for proposal in proposals if proposal.protocol == "esp"],
@@ -278,17 +319,35 @@ def _shared(name: str, ike: Ike, local: Address, remote: Address | None) -> Iter
         yield Shared(f"{name}#{digest(ike.remote.secret, owners[1:])}", ike.remote.secret, owners[1:])
 
 
-def _selectors(selector: Selector | None, family: int) -> tuple[list[str], list[str]]:
+def _selectors(selector: Selector | None, child: Child) -> Sides:
+    """Ours and the peer's: those of the access list, or of a template, which is the responder."""
     if selector is None:
-        anything = ["0.0.0.0/0" if family == 4 else "::/0"]
-        return anything, anything
+        return [_addresses(child.tsr, child.family)], [_addresses(child.tsi, child.family)]
+    if selector.protocol in ICMP:
+        messages = _messages(selector.source_ports, selector.destination_ports)
+        return _sides(selector.source, selector.protocol, messages), _sides(
+            selector.destination, selector.protocol, messages
+        )
     return (
         _sides(selector.source, selector.protocol, selector.source_ports),
         _sides(selector.destination, selector.protocol, selector.destination_ports),
     )
 
 
-def _sides(prefix: Prefix, protocol: int | None, ports: Sequence[tuple[int, int]]) -> list[str]:
+def _addresses(wanted: AddressRange | None, family: int) -> str:
+    if wanted is None:
+        return "0.0.0.0/0" if family == 4 else "::/0"
+    first, last = wanted
+    return f"{first}-{last}"
+
+
+def _messages(types: Sequence[PortRange], codes: Sequence[PortRange]) -> list[PortRange]:
+    """ICMP types and codes as the ports of either selector: a type in the upper eight bits, a code in the lower (RFC
+    7296 section 3.13.1)."""
+    return [(first << 8 | low, last << 8 | high) for first, last in types for low, high in codes or ((0, 255),)]
+
+
+def _sides(prefix: Prefix, protocol: int | None, ports: Sequence[PortRange]) -> list[str]:
     """For example ``10.0.1.0/24``, ``10.0.1.0/24[17]``, ``10.0.1.0/24[17/500-600]``: one per range of ports."""
     number = "" if protocol is None else str(protocol)
     if not ports:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from cryptomap_backend.linux.priorities import FIRST
 from cryptomap_backend.load import SettingsFault
 
 __all__ = ["Settings"]
@@ -19,7 +20,8 @@ class Settings:
     within one exchange. ``retry_min`` and ``retry_max`` are the shortest and longest pause in seconds before a tunnel
     is negotiated again. ``marking`` is a table of the settings of backend linux that mark: without it SAs carry no
     mark, and only the DSCP of the application reaches the wire. ``certificates`` is the directory of the files that the
-    configuration names: NAME.crt, NAME.key, NAME.crl."""
+    configuration names: NAME.crt, NAME.key, NAME.crl. ``policy_priority`` is the kernel priority of the policies of a
+    map with preference 0; of two that select a packet, the smaller number takes it."""
 
     socket: str = "/var/run/charon.vici"
     prefix: str = "cryptomap"
@@ -28,6 +30,7 @@ class Settings:
     retry_max: float = 60.0
     marking: Mapping[str, object] | None = None
     certificates: Path | None = None
+    policy_priority: int = FIRST
     event_limit: int = 65536
 
     @classmethod
@@ -82,5 +85,6 @@ _READERS: Mapping[str, Callable[[str, object], Any]] = {
     "retry_max": _seconds,
     "marking": _table,
     "certificates": lambda name, value: Path(_text(name, value)),
+    "policy_priority": _integer,
     "event_limit": _integer,
 }

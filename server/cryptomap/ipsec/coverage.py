@@ -1,13 +1,13 @@
 """What of the models no backend is asked for, and why. A test holds this against the schema and against what is read,
 so that no leaf is forgotten in silence; the commit rule ``no-effect`` warns who sets one of
-:data:`NO_EFFECT` or :data:`NO_EFFECT_IN_PAYLOAD`.
+:data:`NO_EFFECT` or :data:`NO_EFFECT_IN_MAP`. What one backend does and another does not is in their capabilities.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["NOT_FOR_BACKENDS", "NO_EFFECT", "NO_EFFECT_IN_PAYLOAD"]
+__all__ = ["NOT_FOR_BACKENDS", "NO_EFFECT", "NO_EFFECT_IN_MAP"]
 
 CERTIFICATES = "backends check certificates by the CAs and the revocation lists that are listed"
 VENDOR = "it belongs to the vendor's platform"
@@ -29,13 +29,11 @@ NO_EFFECT: Mapping[str, str] = {
 }
 """Below a crypto map or template: what is kept and shown, but carried out by no backend."""
 
-NO_EFFECT_IN_PAYLOAD: Mapping[str, str] = {
-    "lifetime-kilobytes": "backends end SAs by time",
-    "lifetime-sequence-number": "backends end SAs by time, and never let a sequence number wrap",
-    "tsi": "the traffic selectors are those of the access list",
-    "tsr": "the traffic selectors are those of the access list",
+NO_EFFECT_IN_MAP: Mapping[str, str] = {
+    "tsi": "the traffic selectors of a map are those of its access list",
+    "tsr": "the traffic selectors of a map are those of its access list",
 }
-"""The same below a payload."""
+"""The same below a payload of a crypto map."""
 
 NOT_FOR_BACKENDS: Mapping[str, str] = {
     "cryptomap-context:contexts/day1-complete": "commit rules",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 from typing import Protocol
@@ -20,6 +21,7 @@ from cryptomap.ipsec.names import Kind
 from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
 from cryptomap_backend.intent import (
     Address,
+    AddressRange,
     Authentication,
     Child,
     DeadPeerDetection,
@@ -54,6 +56,7 @@ __all__ = [
     "manual_keys",
     "protocol_number",
     "selector",
+    "template_children",
 ]
 
 
@@ -94,7 +97,11 @@ PAYLOAD = Fields(
     "ignore-rekeying-requests",
     "maximum-child-sa",
     "mtu",
+    "lifetime-kilobytes",
+    "lifetime-sequence-number",
 )
+ADDRESS_RANGE = Fields("start-address", "end-address")
+ENDPOINT = "endpoint"
 IKE = Fields(
     "transform-set",
     "dscp",
@@ -277,7 +284,9 @@ def children(owner: Node, context: Node, missing: Missing) -> tuple[Child, ...]:
 
 
 def child(payload: Node, context: Node) -> Child:
-    name, sets, match, lifetime, rekey, keepalive, ignore_rekey, max_child_sa, mtu = PAYLOAD.of(payload)
+    name, sets, match, lifetime, rekey, keepalive, ignore_rekey, max_child_sa, mtu, volume, sequence = PAYLOAD.of(
+        payload
+    )
     return Child(
         name,
         _esp_proposals(sets or (), context),
@@ -288,7 +297,31 @@ def child(payload: Node, context: Node) -> Child:
         ignore_rekey == "true",
         int(max_child_sa),
         int(mtu),
+        _number(volume),
+        int(sequence),
     )
+
+
+def template_children(template: Node, context: Node, missing: Missing) -> tuple[Child, ...]:
+    """The payloads of a template, whose traffic selectors keep within ranges; those of a map are its access list's."""
+    found = children(template, context, missing)
+    payloads = values.entries(template, "ikev2/payload")
+    return tuple([_within(child, payload, missing) for child, payload in zip(found, payloads, strict=True)])
+
+
+def _within(child: Child, payload: Node, missing: Missing) -> Child:
+    tsi, tsr = (_address_range(payload, side, child, missing) for side in ("tsi", "tsr"))
+    return child if tsi is tsr is None else replace(child, tsi=tsi, tsr=tsr)
+
+
+def _address_range(payload: Node, side: str, child: Child, missing: Missing) -> AddressRange | None:
+    first, last = (None if text == ENDPOINT else address(text) for text in ADDRESS_RANGE.below(payload, side))
+    if first is None or last is None:
+        return None
+    if not first.version == last.version == child.family or first.packed > last.packed:
+        missing.append(f"{side} of payload {child.name} is no range of IPv{child.family} addresses: {first} to {last}")
+        return None
+    return first, last
 
 
 # ===== IKE =====

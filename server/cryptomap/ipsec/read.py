@@ -196,7 +196,7 @@ class Reader:
         if context is None or node is None:
             return None
         missing: Missing = []
-        children = nouns.children(node, context, missing)
+        children = nouns.template_children(node, context, missing)
         ike = nouns.ike(node, context, self._secrets, missing)
         maximum = values.number(node, "max-childsa/maximum")
         return TemplateReading(

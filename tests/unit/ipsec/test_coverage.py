@@ -8,7 +8,7 @@ import pytest
 
 from cryptomap.data import values
 from cryptomap.data.tree import Node
-from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD, NOT_FOR_BACKENDS
+from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_MAP, NOT_FOR_BACKENDS
 from cryptomap.ipsec.names import CONTEXTS, Kind
 from cryptomap.schema.cache import dumps, loads
 from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList, ListNode
@@ -117,11 +117,7 @@ def configured(node: InnerNode) -> Iterator[DataNode]:
 def excused() -> dict[str, str]:
     """Schema path -> reason."""
     below = {f"{CONTEXTS}/{kind}/{path}": why for kind in (Kind.MAP, Kind.TEMPLATE) for path, why in NO_EFFECT.items()}
-    below |= {
-        f"{CONTEXTS}/{kind}/ikev2/payload/{path}": why
-        for kind in (Kind.MAP, Kind.TEMPLATE)
-        for path, why in NO_EFFECT_IN_PAYLOAD.items()
-    }
+    below |= {f"{CONTEXTS}/{Kind.MAP}/ikev2/payload/{path}": why for path, why in NO_EFFECT_IN_MAP.items()}
     schema = Desk().schema
     found = {}
     for path, why in {**below, **NOT_FOR_BACKENDS}.items():

@@ -73,6 +73,8 @@ ROW = "<internal-priority><cos>1</cos><color>0</color>{}</internal-priority>"
 TABLE = f"<l2-mapping-table><name>T</name>{ROW}</l2-mapping-table>"
 DEFAULT = "<system-default-l2-mapping-table>{}</system-default-l2-mapping-table>"
 
+A = "10.0.0.1"
+
 CASES = [
     Case(
         "day1-context",
@@ -283,10 +285,10 @@ CASES = [
     Case(
         "no-effect",
         passing=made(crypto_map("n", inner=ikev2(payload="<lifetime>60</lifetime>"))),
-        failing=made(crypto_map("n", inner=ikev2(payload="<lifetime-kilobytes>60</lifetime-kilobytes>"))),
+        failing=made(crypto_map("n", inner=ikev2(payload=f"<tsi>{leafs(start_address=A, end_address=A)}</tsi>"))),
         tag="operation-failed",
-        path=red("/cmi:crypto-map[cmi:name='n']/cmi:ikev2/cmi:payload[cmi:name='p']/cmi:lifetime-kilobytes"),
-        says="backends end SAs by time",
+        path=red("/cmi:crypto-map[cmi:name='n']/cmi:ikev2/cmi:payload[cmi:name='p']/cmi:tsi"),
+        says="the traffic selectors of a map are those of its access list",
         severity="warning",
     ),
 ]  # fmt: skip

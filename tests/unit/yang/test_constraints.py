@@ -90,6 +90,8 @@ MUSTS: list[tuple[str, str, str]] = [
         "AH is not negotiated",
     ),
     ("rekey-keepalive", PAYLOAD.format("<rekey-keepalive>true</rekey-keepalive>"), "needs rekey"),
+    ("address-range", PAYLOAD.format("<tsi><start-address>10.0.0.1</start-address></tsi>"), "set both"),
+    ("address-range", PAYLOAD.format("<tsr><end-address>10.0.0.1</end-address></tsr>"), "set both"),
     (
         "manual-one-transform-set",
         TRANSFORM.format("")

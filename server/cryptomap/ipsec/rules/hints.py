@@ -14,7 +14,7 @@ from cryptomap.data.tree import Node, Value
 from cryptomap.data.values import Route
 from cryptomap.errors import OperationFailed, RpcError
 from cryptomap.ipsec import marking
-from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_PAYLOAD
+from cryptomap.ipsec.coverage import NO_EFFECT, NO_EFFECT_IN_MAP
 from cryptomap.ipsec.names import QOS, Kind, Named, where
 from cryptomap.ipsec.scope import Scope
 from cryptomap.ipsec.touched import SYSTEM_DEFAULT
@@ -113,7 +113,7 @@ def no_effect(scope: Scope) -> Iterator[RpcError]:
         for item, node in nodes:
             for path, reason in _found(_settings(node.schema), node):
                 yield _ignored(scope, path, reason, str(kind), item)
-            for payload in values.entries(node, "ikev2/payload"):
+            for payload in values.entries(node, "ikev2/payload") if kind is Kind.MAP else ():
                 for path, reason in _found(_settings_of_payload(payload.schema), payload):
                     keys = (*item, values.required(payload, "name"))
                     yield _ignored(scope, path, reason, f"{kind}/ikev2/payload", keys)
@@ -147,7 +147,7 @@ def _settings(schema: InnerNode) -> list[_Settings]:
 
 @lru_cache(maxsize=8)
 def _settings_of_payload(schema: InnerNode) -> list[_Settings]:
-    return _grouped(schema, NO_EFFECT_IN_PAYLOAD)
+    return _grouped(schema, NO_EFFECT_IN_MAP)
 
 
 def _grouped(schema: InnerNode, table: Mapping[str, str]) -> list[_Settings]:

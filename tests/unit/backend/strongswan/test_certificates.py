@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from cryptomap_backend.conformance import example_tunnel
 from cryptomap_backend.intent import Authentication, Ike, IkeProposal, Tunnel
 from cryptomap_backend.strongswan.certificates import CertificateFault, Certificates
 from cryptomap_backend.strongswan.messages import Translator
-from support.certificates import issue
+from support.certificates import Issued, issue, revoke
 
 IKE = Ike(
     (IkeProposal("I"),),
@@ -21,9 +26,16 @@ IKE = Ike(
 )
 
 
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    ca = issue(tmp_path, "ca", is_ca=True)
+def ca(tmp_path: Path) -> Issued:
+    return issue(tmp_path, "ca", is_ca=True)
+
+
+@pytest.fixture
+def directory(tmp_path: Path, ca: Issued) -> Path:
     for name in ("us", "other"):
         issue(tmp_path, name, by=ca)
     for path in tmp_path.glob("*.pem"):
@@ -53,6 +65,13 @@ def test_what_charon_is_told(directory: Path) -> None:
     assert key.secret.reveal() == (directory / "us.key").read_bytes()
 
 
+def test_with_revocation_lists_a_peer_of_unknown_status_is_refused(directory: Path, ca: Issued) -> None:
+    path = revoke(ca, directory / "ca.crl")
+    connection = Translator(certificates=Certificates(directory)).connection(tunnel(replace(IKE, crls=("ca",))))
+    assert connection.body["remote"]["revocation"] == "strict"
+    assert connection.credentials.revoked == (path.read_text(),)
+
+
 def test_a_certificate_on_one_side_and_a_key_on_the_other(directory: Path) -> None:
     mixed = replace(IKE, remote=example_tunnel().ike.remote, ca_certificates=())  # type: ignore[union-attr]
     connection = Translator(certificates=Certificates(directory)).connection(tunnel(mixed))
@@ -76,7 +95,14 @@ def test_files_that_are_not_as_they_should_be(directory: Path) -> None:
     assert fault(directory, nobody) == f"cannot read {directory}/nobody.crt: No such file or directory"
     outside = replace(IKE, local=replace(IKE.local, reference="../us"))
     assert "is not the name of a file" in fault(directory, outside)
-    assert f"{directory}/old.crl" in fault(directory, replace(IKE, crls=("old",)))
+    listing = replace(IKE, crls=("old",))
+    assert f"{directory}/old.crl" in fault(directory, listing)
+    (directory / "old.crl").write_text("nonsense")
+    assert fault(directory, listing) == f"{directory}/old.crl is no certificate revocation list in PEM"
+    unnamed = x509.CertificateRevocationListBuilder().issuer_name(x509.Name([])).last_update(NOW).next_update(NOW)
+    signed = unnamed.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    (directory / "old.crl").write_bytes(signed.public_bytes(Encoding.PEM))
+    assert "has no authority key identifier" in fault(directory, listing)
     (directory / "us.key").write_bytes((directory / "other.key").read_bytes())
     assert fault(directory) == f"{directory}/us.key is not the key of certificate us.crt beside it"
     (directory / "us.key").write_text("nonsense")

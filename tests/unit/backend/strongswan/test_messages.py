@@ -70,7 +70,7 @@ def test_a_tunnel_is_a_connection() -> None:
         "rekey_time": "0s",
         "reauth_time": "77760s",
     }
-    assert int(child.pop("life_packets")) >= 1 << 60
+    assert int(child.pop("rekey_packets")) >= 1 << 60  # never; it tells generations apart
     assert child == {
         "mode": "tunnel",
         "local_ts": ["203.0.113.0/25[17]"],
@@ -82,6 +82,9 @@ def test_a_tunnel_is_a_connection() -> None:
         "life_time": "86400s",
         "rekey_time": "0s",
         "rand_time": "0s",
+        "life_packets": "4293918720",
+        "rand_packets": "0",
+        "priority": "2147483649",
         "esp_proposals": ["aes128-sha1"],
         "set_mark_out": "0x68/0x7f",
         "start_action": "trap",
@@ -143,6 +146,21 @@ def test_the_order_of_transform_sets_is_kept() -> None:
             ["10.1.0.0/16"],
             ["10.2.0.0/16[/53]"],
         ),
+        (
+            Selector(IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16"), 1, ((8, 8),)),
+            ["10.1.0.0/16[1/2048-2303]"],
+            ["10.2.0.0/16[1/2048-2303]"],
+        ),
+        (
+            Selector(IPv6Network("fd01::/64"), IPv6Network("fd02::/64"), 58, ((1, 1),), ((4, 4),)),
+            ["fd01::/64[58/260]"],
+            ["fd02::/64[58/260]"],
+        ),
+        (
+            Selector(IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16"), 1),
+            ["10.1.0.0/16[1]"],
+            ["10.2.0.0/16[1]"],
+        ),
     ],
 )
 def test_a_crypto_acl_is_a_pair_of_selectors(selector: Selector, local: list[str], remote: list[str]) -> None:
@@ -161,6 +179,25 @@ def test_a_crypto_acl_is_a_pair_of_selectors(selector: Selector, local: list[str
 def test_lifetimes_of_a_payload(changes: dict[str, Any], times: tuple[str, str, str]) -> None:
     _, child = body_of(with_child(example_tunnel(), **changes))
     assert (child["life_time"], child["rekey_time"], child["rand_time"]) == times
+
+
+def test_a_volume_and_a_sequence_number_end_a_payload() -> None:
+    _, child = body_of(with_child(example_tunnel(), lifetime_kilobytes=10, lifetime_sequence=1000))
+    assert (child["life_bytes"], child["rekey_bytes"], child["rand_bytes"]) == ("10240", "0", "0")
+    assert child["life_packets"] == "1000"
+    _, child = body_of(with_child(example_tunnel(), lifetime_kilobytes=10, lifetime_sequence=1000, rekey=True))
+    assert (child["life_bytes"], child["rekey_bytes"], child["rand_bytes"]) == ("10240", "9216", "1024")
+    assert (child["life_packets"], child["rekey_packets"]) == ("1000", "900")
+    assert 50 <= int(child["rand_packets"]) <= 100
+
+
+@pytest.mark.parametrize("rekey", [False, True])
+def test_two_generations_of_a_payload_are_no_duplicates(rekey: bool) -> None:
+    """Of another name of a transform set charon learns nothing else."""
+    bodies = [
+        body_of(with_child(example_tunnel(), proposals=(EspProposal(name),), rekey=rekey))[1] for name in ("A", "B")
+    ]
+    assert bodies[0] != bodies[1]
 
 
 def test_the_applied_dscp_is_the_mark_and_not_the_configured_one() -> None:

@@ -121,9 +121,11 @@ def _takes_passwords(root: Node) -> bool:
 
 
 def _lines(user: Node) -> Iterator[tuple[Key, str]]:
-    """Each authorized key by its name, as a line of OpenSSH."""
+    """Each authorized key by its name, as a line of OpenSSH. What lacks a part is not valid, and no key."""
     for name, key in user.entries("authorized-key").items():
-        yield name, f"{key.text('algorithm')} {key.text('key-data')}"
+        algorithm, data = key.text("algorithm"), key.text("key-data")
+        if algorithm and data:
+            yield name, f"{algorithm} {data}"
 
 
 def _is_key(line: str) -> bool:

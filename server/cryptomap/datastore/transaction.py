@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 from cryptomap.data.diff import Change, diff
-from cryptomap.data.tree import Node
-from cryptomap.data.validation import Snapshot, validate
+from cryptomap.data.tree import Node, Path
+from cryptomap.data.validation import Invalid, Snapshot, validate
 from cryptomap.datastore.steps import Deed, Observer, Step, silent
 from cryptomap.errors import RollbackFailed, RpcError, RpcErrors
 from cryptomap.schema.nodes import Schema
@@ -90,7 +90,8 @@ class Pending:
 @dataclass(frozen=True, slots=True)
 class Transition:
     """What one commit changes. ``pending`` is the confirmed commit that will be outstanding after it. Participants may
-    put durable facts (``None`` deletes) into ``facts`` until their apply returns; they are stored with the commit."""
+    put durable facts (``None`` deletes) into ``facts`` until their apply returns; they are stored with the commit.
+    ``faulty``: the instances of ``new`` that violate their modules. Such a transition is only judged."""
 
     old: Snapshot
     new: Snapshot
@@ -98,6 +99,7 @@ class Transition:
     origin: Origin
     pending: Pending | None = None
     facts: dict[FactKey, str | None] = field(default_factory=dict)
+    faulty: tuple[Path, ...] = ()
 
     @property
     def from_observed(self) -> bool:
@@ -140,7 +142,8 @@ class OutOfSync(RollbackFailed):
 
 
 Check: TypeAlias = Callable[[Transition], Iterable[RpcError]]
-"""A commit rule. What it yields with severity "warning" never fails a commit."""
+"""A commit rule. What it yields with severity "warning" never fails a commit. It is asked about invalid configurations
+as well, so that one reply says all: there it leaves alone whatever depends on ``Transition.faulty``."""
 
 
 @dataclass(slots=True)
@@ -155,12 +158,30 @@ class Transactor:
     _examined: tuple[Snapshot, Node, Snapshot, tuple[Change, ...]] | None = None  # so validate + commit is one pass
 
     def transition(self, old: Snapshot, candidate: Node, origin: Origin, pending: Pending | None) -> Transition:
-        """The change from ``old`` to a candidate that is valid as a whole. Raises RpcErrors with all violations."""
+        """The change from ``old`` to a candidate that is valid as a whole. Raises RpcErrors with all violations, also
+        those of the commit rules."""
         known = self._examined
         if known is None or known[0] is not old or known[1] is not candidate:
-            new = validate(self.schema, candidate, old)
+            try:
+                new = validate(self.schema, candidate, old)
+            except Invalid as fault:
+                raise self._refusal(old, fault, origin) from None
             self._examined = known = (old, candidate, new, tuple(diff(old.root, new.root)))
         return Transition(old, known[2], known[3], origin, pending)
+
+    def _refusal(self, old: Snapshot, fault: Invalid, origin: Origin) -> RpcErrors:
+        """All that is wrong with an invalid candidate: its violations, and what the commit rules find in the rest."""
+        if fault.is_cut_short:
+            return fault
+        new = fault.snapshot
+        transition = Transition(old, new, tuple(diff(old.root, new.root)), origin, faulty=fault.places)
+        try:
+            check(transition, self.checks)
+        except RpcErrors as found:
+            return RpcErrors([*fault.errors, *found.errors][:MAX_VIOLATIONS])
+        except Exception:  # the client is told what is certain
+            log.exception("a commit rule failed at an invalid configuration")
+        return fault
 
     def commit(
         self, old: Snapshot, candidate: Node, origin: Origin, pending: Pending | None = None

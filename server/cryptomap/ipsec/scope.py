@@ -17,7 +17,7 @@ from cryptomap.ipsec.neighbours import Neighbours
 from cryptomap.ipsec.nouns import Secrets
 from cryptomap.ipsec.platform import Facts, Surroundings
 from cryptomap.ipsec.read import Reader, followed
-from cryptomap.ipsec.touched import Touched, affected_by, everything, touched_by
+from cryptomap.ipsec.touched import Touched, affected_by, everything, objects_at, touched_by
 from cryptomap.schema.nodes import Schema
 from cryptomap_backend.capabilities import Capabilities
 from cryptomap_backend.change import Change, change_of
@@ -43,7 +43,8 @@ class Policy:
 
 
 class Scope:
-    """One change. ``touched`` is what it names, ``affected`` what may behave differently after it."""
+    """One change. ``touched`` is what it names, ``affected`` what may behave differently after it. ``spoilt`` is
+    what is not valid, with whatever depends on it: neither touched nor affected, so that no rule looks at it."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Scope:
         new: Snapshot,
         touched: Touched,
         affected: Touched,
+        spoilt: Touched,
         origin: Origin,
         *,
         facts: Facts,
@@ -67,6 +69,7 @@ class Scope:
         self.new = Config(new.root)
         self.touched = touched
         self.affected = affected
+        self.spoilt = spoilt
         self.origin = origin
         self.facts = facts
         self.capabilities = capabilities
@@ -174,7 +177,8 @@ class Scopes:
         """The scope of a transition."""
         if self._last is None or self._last[0] is not transition:
             created, others = touched_by(self._schema, transition.changes, transition.new)
-            scope = self._make(transition.old, transition.new, created, others, transition.origin)
+            spoilt = self._spoilt(transition)
+            scope = self._make(transition.old, transition.new, created, others, spoilt, transition.origin)
             self._last = transition, scope
         return self._last[1]
 
@@ -184,7 +188,7 @@ class Scopes:
         origin = Origin("", kind="startup")
         known, self._read = self._read, None
         reader = known if known and known.config.root is snapshot.root else None
-        return self._make(empty, snapshot, everything(self._schema, snapshot), Touched(), origin, reader)
+        return self._make(empty, snapshot, everything(self._schema, snapshot), Touched(), Touched(), origin, reader)
 
     def reader(self, snapshot: Snapshot) -> Reader:
         return Reader(snapshot.root, self._secrets)
@@ -203,22 +207,31 @@ class Scopes:
         """Drop the last scope: nobody asks for it any more, or it was made with earlier surroundings."""
         self._last = None
 
+    def _spoilt(self, transition: Transition) -> Touched:
+        """The objects that are not valid, and whatever depends on them."""
+        faulty = objects_at(self._schema, transition.faulty)
+        return faulty if faulty.is_empty else affected_by(self._schema, Touched(), faulty, transition.new)
+
     def _make(
         self,
         old: Snapshot,
         new: Snapshot,
         created: Touched,
         others: Touched,
+        spoilt: Touched,
         origin: Origin,
         after: Reader | None = None,
     ) -> Scope:
-        affected = affected_by(self._schema, created, others, new)
+        touched, affected = created | others, affected_by(self._schema, created, others, new)
+        if not spoilt.is_empty:
+            touched, affected = touched - spoilt, affected - spoilt
         return Scope(
             self._schema,
             old,
             new,
-            created | others,
+            touched,
             affected,
+            spoilt,
             origin,
             facts=self._surroundings.facts,
             capabilities=self._surroundings.capabilities,
@@ -232,7 +245,7 @@ class Scopes:
         """The index of ``new``, made from that of ``old`` if that is at hand. Two are kept: a commit that is refused
         leaves the old one in use, one that succeeds the new one."""
         known = next((index for root, index in self._neighbours if root is old.root), None)
-        made = known.updated(Config(new.root), affected) if known else Neighbours.of(Config(new.root))
+        made = (known or Neighbours.of(Config(old.root))).updated(Config(new.root), affected)
         kept = [(root, index) for root, index in self._neighbours if root is old.root]
         self._neighbours = [*kept, (new.root, made)]
         return made

@@ -20,7 +20,7 @@ from cryptomap.ipsec.names import CONTEXTS, QOS, Config, Kind, Named, leaf_at
 from cryptomap.schema.nodes import DataNode, ListNode, Schema
 from cryptomap_backend.intent import TunnelId
 
-__all__ = ["SYSTEM_DEFAULT", "Touched", "affected_by", "everything", "touched_by"]
+__all__ = ["SYSTEM_DEFAULT", "Touched", "affected_by", "everything", "objects_at", "touched_by"]
 
 SYSTEM_DEFAULT = ""
 """Stands among the names of L2 tables for system-default, which is no name."""
@@ -48,6 +48,9 @@ class Touched:
 
     def __or__(self, other: Touched) -> Touched:
         return Touched(*(getattr(self, name) | getattr(other, name) for name in _FIELDS))
+
+    def __sub__(self, other: Touched) -> Touched:
+        return Touched(*(getattr(self, name) - getattr(other, name) for name in _FIELDS))
 
     @property
     def is_empty(self) -> bool:
@@ -116,18 +119,24 @@ def everything(schema: Schema, snapshot: Snapshot) -> Touched:
 
 def _along(schema: Schema, change: Change, created: Touched, others: Touched) -> None:
     """Add the innermost object the change is in, or of."""
+    found = _innermost(schema, change.path)
+    if found:
+        node, keys = found
+        is_new = change.old is None and node is change.path[-1][0]
+        _add(created if is_new else others, _nouns(schema)[node], keys)
+
+
+def _innermost(schema: Schema, path: Path) -> tuple[DataNode, tuple[Key, ...]] | None:
+    """The innermost object on a path: its schema node and the keys along it."""
     nouns = _nouns(schema)
     keys: list[Key] = []
     found: tuple[DataNode, tuple[Key, ...]] | None = None
-    for node, key in change.path:
+    for node, key in path:
         if key is not None and isinstance(node, ListNode):
             keys.append(key)
         if node in nouns and (key is not None or not isinstance(node, ListNode)):
             found = node, tuple(keys)
-    if found:
-        node, along = found
-        is_new = change.old is None and node is change.path[-1][0]
-        _add(created if is_new else others, nouns[node], along)
+    return found
 
 
 def _below(schema: Schema, path: Path, value: Value | None, touched: Touched) -> None:
@@ -197,6 +206,16 @@ def _renumbered(schema: Schema, change: Change, new: Snapshot, touched: Touched)
     bound = values.keys(found, Kind.MAP) if found else ()
     if bound and bound[-1] != crypto_map:
         touched.bindings |= {TunnelId(context, str(key), interface) for key in bound}
+
+
+def objects_at(schema: Schema, paths: Iterable[Path]) -> Touched:
+    """The innermost object that each instance is in, or is."""
+    touched = Touched()
+    for path in paths:
+        found = _innermost(schema, path)
+        if found:
+            _add(touched, _nouns(schema)[found[0]], found[1])
+    return touched
 
 
 # ===== what depends on it =====

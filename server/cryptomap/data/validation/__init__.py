@@ -16,9 +16,20 @@ from cryptomap.data.validation.engine import Counters, Run, index_of
 from cryptomap.data.validation.instances import path_at
 from cryptomap.data.validation.references import References
 from cryptomap.data.validation.violations import Violations
+from cryptomap.errors import RpcErrors
 from cryptomap.schema.nodes import Leaf, LeafList, Schema
 
-__all__ = ["Counters", "Finding", "References", "Snapshot", "empty_snapshot", "report", "snapshot_of", "validate"]
+__all__ = [
+    "Counters",
+    "Finding",
+    "Invalid",
+    "References",
+    "Snapshot",
+    "empty_snapshot",
+    "report",
+    "snapshot_of",
+    "validate",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +45,22 @@ class Snapshot:
         return [path_at(leaf, keys) for keys in self.references.holders(leaf, value)]
 
 
+class Invalid(RpcErrors):
+    """A candidate is not valid. ``snapshot`` is it all the same, with its value index, for who has more to say about
+    the rest of it; ``places`` are the instances at fault, all of them unless it ``is_cut_short``."""
+
+    def __init__(self, violations: Violations, snapshot: Snapshot) -> None:
+        super().__init__(violations.errors)
+        self.snapshot = snapshot
+        self.places = tuple(violations.places)
+        self.is_cut_short = violations.is_full
+
+
 def validate(schema: Schema, candidate: Node, base: Snapshot | None) -> Snapshot:
     """The snapshot of a candidate, given the valid snapshot it grew from (``None``: check everything).
 
     The result's root lacks what false whens delete (RFC 7950 section 8.1), else it is the candidate itself. Raises
-    RpcErrors with every violation, bounded.
+    Invalid with every violation, bounded.
     """
     if base is not None and base.root is candidate:
         return base
@@ -51,8 +73,10 @@ def validate(schema: Schema, candidate: Node, base: Snapshot | None) -> Snapshot
         violations,
     )
     run.run()
-    violations.check()
-    return Snapshot(run.root, run.index.finish(), run.counters)
+    snapshot = Snapshot(run.root, run.index.finish(), run.counters)
+    if violations:
+        raise Invalid(violations, snapshot)
+    return snapshot
 
 
 def snapshot_of(schema: Schema, root: Node) -> Snapshot:

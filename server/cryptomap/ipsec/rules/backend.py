@@ -34,6 +34,6 @@ def _judged(scope: Scope, able: Capabilities) -> Iterator[Judged]:
     for responder in filter(None, scope.responders.values()):
         for complaint in able.responder_complaints(responder):
             yield responder.id, complaint
-    if marking.is_touched(scope.touched):
+    if marking.is_touched(scope.touched) and not marking.is_touched(scope.spoilt):  # the QoS maps are judged as one
         for complaint in able.l2_complaints(marking.read(scope.new)):
             yield None, complaint

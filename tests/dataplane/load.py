@@ -13,9 +13,9 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from cryptomap_backend.change import between, change_of
+from cryptomap_backend.change import Change, between, change_of
 from cryptomap_backend.conformance import example_tunnel
-from cryptomap_backend.intent import Initiate, Intent, Selector, Tunnel
+from cryptomap_backend.intent import Initiate, Intent, Selector, Tunnel, bound
 from cryptomap_backend.linux.local import LocalKernel
 from cryptomap_backend.linux.objects import Add, Policy, Remove
 from cryptomap_backend.linux.settings import Settings as LinuxSettings
@@ -27,7 +27,8 @@ from dataplane.gateways import Gateways
 from dataplane.maps import PLAIN, pair
 
 MANY = 10_000
-CONNECTIONS = 2_000
+ASKED = 7
+"""VICI requests of a change of any size: what charon is and can, twice, and a look whether it is there."""
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -100,14 +101,24 @@ def test_connections_in_charon(charons: Lab) -> None:
         name = base.id._replace(crypto_map=f"foo{number}")
         return replace(base, id=name, remote=remote, selector=Selector(own, other), preference=number)
 
-    intent = Intent.of([waiting(number) for number in range(CONNECTIONS)])
-    with told(f"{CONNECTIONS} connections and keys into charon"):
-        backend.apply(backend.prepare(between(Intent(), intent)))
+    def commit(change: Change) -> int:
+        """How many requests it took."""
+        before = backend.messages
+        backend.apply(backend.prepare(change))
+        return backend.messages - before
+
+    intent = Intent.of([waiting(number) for number in range(MANY)])
+    with told(f"{MANY} connections and keys into charon"):
+        assert commit(between(Intent(), intent)) == ASKED + 2 * MANY
+    one = waiting(MANY)
+    added = change_of(intent, {one.id: one})
     with told("one more"):
-        one = waiting(CONNECTIONS)
-        backend.apply(backend.prepare(change_of(intent, {one.id: one})))
+        assert commit(added) == ASKED + 2
+    with told("an edit of one"):
+        edited = change_of(added.new, {one.id: bound(replace(one, children=(replace(one.children[0], rekey=True),)))})
+        assert commit(edited) == ASKED + 1
     with told("reconciling them, all in place"):
-        assert backend.reconcile(change_of(intent, {one.id: one}).new).is_empty
+        assert backend.reconcile(edited.new).is_empty
     with told("removing them"):
         backend.reconcile(Intent())
     backend.close()

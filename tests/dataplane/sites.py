@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from support.server import PATIENCE, Daemon
 from support.state import NS, elements, texts
 
 CONTEXT = "ipsec-d"
+SERVER = "urn:cryptomap:yang:cryptomap-server"
 EMPTY = f'<config xmlns="{NS["nc"]}"/>'
 
 
@@ -35,6 +36,15 @@ class Site:
         except RPCError:
             self._requests.discard_changes()
             raise
+
+    def plan(self, content: str) -> dict[str, str]:
+        """What a commit of that would do to which crypto maps, without doing it."""
+        config = f'<config xmlns="{NS["nc"]}">{content}</config>'
+        self._requests.edit_config(target="candidate", config=config)
+        reply = etree.fromstring(self._requests.dispatch(etree.fromstring(f'<plan xmlns="{SERVER}"/>')).xml.encode())
+        self._requests.discard_changes()
+        tunnels = [{etree.QName(leaf).localname: leaf.text or "" for leaf in one} for one in reply.iter("{*}tunnel")]
+        return {one["crypto-map"]: one["effect"] for one in tunnels}
 
     def refused(self, content: str) -> RPCError:
         """The error of a commit that must fail."""
@@ -65,6 +75,14 @@ class Site:
             found[own if above == "state" else f"{above}/{own}"] = leaf.text or ""
         return found
 
+    def until(self, name: str, condition: Callable[[dict[str, str]], bool]) -> dict[str, str]:
+        """The state of a crypto map when it is so; not everything is told by a notification."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition(state := self.state(name)):
+            assert time.monotonic() < deadline, state
+            time.sleep(0.05)
+        return state
+
     def until_connected(self) -> None:
         """Until the backend can be asked and holds what is configured."""
         deadline = time.monotonic() + 4 * PATIENCE  # the kernel of a virtual machine is slow to try its algorithms
@@ -92,21 +110,26 @@ class Site:
     def hear(self, kind: str, **wanted: str) -> dict[str, str]:
         """The leafs of the next notification of that kind with these leafs; others are passed over."""
         while True:
-            leafs = {etree.QName(leaf).localname: leaf.text or "" for leaf in self._told(kind)}
+            _, leafs = self.next(kind)
             if wanted.items() <= leafs.items():
                 return leafs
+
+    def next(self, *kinds: str) -> tuple[str, dict[str, str]]:
+        """The kind and the leafs of the next notification of one of these kinds."""
+        content = self._told(*kinds)
+        return etree.QName(content).localname, {etree.QName(leaf).localname: leaf.text or "" for leaf in content}
 
     def warnings(self) -> list[str]:
         """What the next commit that has warnings is warned of."""
         return [leaf.text or "" for leaf in self._told("commit-warning").iter("{*}message")]
 
-    def _told(self, kind: str) -> etree._Element:
-        """The content of the next notification of that kind."""
+    def _told(self, *kinds: str) -> etree._Element:
+        """The content of the next notification of one of these kinds."""
         while True:
             told = self._news.take_notification(timeout=PATIENCE)
-            assert told is not None, f"no notification {kind} came"
+            assert told is not None, f"no notification {' or '.join(kinds)} came"
             (content,) = [item for item in told.notification_ele if etree.QName(item).localname != "eventTime"]
-            if etree.QName(content).localname == kind:
+            if etree.QName(content).localname in kinds:
                 return content
 
 

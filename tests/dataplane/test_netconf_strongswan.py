@@ -9,8 +9,6 @@ import os
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -33,7 +31,7 @@ from dataplane.commits import (
 )
 from dataplane.sites import Site, at, cleared, server
 from support.server import PATIENCE, Daemon
-from support.state import texts
+from support.state import NS, texts
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -176,6 +174,19 @@ def test_a_refusal_is_told(gateway: Site, peer: Site, changes: dict[str, str], w
     assert state["status"] in ("down", "negotiating")  # it is tried again and again
 
 
+def test_a_peer_that_does_not_answer_is_told(charons: Lab, gateway: Site, peer: Site) -> None:
+    peer.commit(configuration(there()))
+    charons.cut()
+    try:
+        gateway.commit(configuration(here()))
+        reason = gateway.hear("tunnel-down")["reason"]
+        assert reason == "the peer does not answer: given up after 2 retransmissions"
+        assert gateway.state("foo1")["last-error"] == reason
+    finally:
+        charons.mend()
+    gateway.hear("tunnel-up")
+
+
 def test_an_algorithm_whose_plugin_charon_lacks_is_refused(charons: Lab, tmp_path: Path, schema_cache: Path) -> None:
     """On a host of its own, whose charon has neither MD5 nor DES."""
     namespace = f"cmfew{os.getpid()}"
@@ -196,6 +207,85 @@ def test_an_algorithm_whose_plugin_charon_lacks_is_refused(charons: Lab, tmp_pat
         daemon.close()
         poor.stop()
         ip("netns", "delete", namespace)
+
+
+# ===== changes and events =====
+
+RENAMED = f"""
+<ipsec-transform-set xmlns="{NS["ips"]}"><name>E-new</name></ipsec-transform-set>
+<crypto-map xmlns="{NS["ips"]}"><name>foo2</name><ikev2>
+  <payload xmlns:nc="{NS["nc"]}" nc:operation="replace"><name>all</name><match>ipv4</match>
+    <transform-set>E-new</transform-set></payload></ikev2></crypto-map>"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "effect"),
+    [
+        (here(2, payload="<lifetime>7200</lifetime>"), "update-in-place"),
+        (RENAMED, "rekey"),
+        (here(2, proof=shared("another key")), "re-establish"),
+    ],
+    ids=["update", "rekey", "re-establish"],
+)
+def test_an_edit_of_one_map_is_planned_first_and_touches_no_other(
+    charons: Lab, gateway: Site, peer: Site, edit: str, effect: str
+) -> None:
+    peer.commit(configuration(*map(there, (1, 2, 3))))
+    gateway.commit(configuration(*map(here, (1, 2, 3))))
+    for _ in range(3):
+        gateway.hear("tunnel-up")
+    before, spi = _sas(charons), gateway.state("foo2")["child-sa/inbound-spi"]
+    assert gateway.plan(configuration(edit)) == {"foo2": effect}
+    assert _sas(charons) == before
+
+    loads = _loads(charons)
+    gateway.commit(configuration(edit))
+    if effect == "re-establish":
+        gateway.hear("tunnel-down", reason="the configuration changed")
+        peer.commit(configuration(there(2, proof=shared("another key"))))
+    if effect != "update-in-place":
+        gateway.until("foo2", lambda state: state["status"] == "up" and state["child-sa/inbound-spi"] != spi)
+    assert _loads(charons) == loads + 1
+    after = _sas(charons)
+    same = [name for name in before if after.get(name) == before[name]]
+    assert [name.partition("/")[2].partition("@")[0] for name in same] == (
+        ["foo1", "foo2", "foo3"] if effect == "update-in-place" else ["foo1", "foo3"]
+    )
+
+
+def _sas(charons: Lab) -> dict[str, tuple[str, ...]]:
+    """What tells the SAs of each connection of the gateway apart from all others."""
+    return {
+        name: (ike["uniqueid"], ike["initiator-spi"], child["uniqueid"], child["spi-in"], child["spi-out"])
+        for name, ike in sorted(charons.gateway.sas())
+        for child in ike["child-sas"].values()
+    }
+
+
+def _loads(charons: Lab) -> int:
+    """How many connections the gateway's charon has been told in all its life."""
+    return charons.gateway.log.read_text().count(" vici connection: ")
+
+
+def test_each_event_is_told_once_and_in_order(charons: Lab, gateway: Site, peer: Site) -> None:
+    """Five tunnels that the peer takes down come back, and go with their maps."""
+    numbers = range(1, 6)
+    peer.commit(configuration(*map(there, numbers)))
+    gateway.commit(configuration(*map(here, numbers)))
+    assert {gateway.hear("tunnel-up")["crypto-map"] for _ in numbers} == {f"foo{number}" for number in numbers}
+    told: dict[str, list[str]] = {f"foo{number}": [] for number in numbers}
+
+    def hear(count: int) -> None:
+        for _ in range(count):
+            kind, leafs = gateway.next("tunnel-up", "tunnel-down")
+            told[leafs["crypto-map"]].append(kind)
+
+    for name, _ in charons.peer.sas():
+        charons.peer.try_("terminate", {"ike": name, "timeout": "-1"})
+    hear(10)
+    gateway.clear()
+    hear(5)
+    assert set(map(tuple, told.values())) == {("tunnel-down", "tunnel-up", "tunnel-down")}
 
 
 # ===== certificates =====
@@ -309,7 +399,7 @@ def test_a_killed_server_finds_its_tunnels_as_they_were(
         first = gateway.state("foo1")["child-sa/inbound-spi"]
         assert charons.ping(1, count=2)
         _rekey(charons)
-        before = _until(gateway, lambda state: state["statistics/rekeys"] == "1")
+        before = gateway.until("foo1", lambda state: state["statistics/rekeys"] == "1")
         assert before["child-sa/inbound-spi"] != first
         assert charons.ping(1)
     servers[0].kill()
@@ -328,12 +418,3 @@ def _rekey(charons: Lab) -> None:
     ((_, report),) = charons.gateway.sas()
     (child,) = report["child-sas"].values()
     charons.gateway.vici.request("rekey", {"child-id": child["uniqueid"]})
-
-
-def _until(site: Site, condition: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-    """The state of the map when it is so; a rekey is told by no notification."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition(state := site.state("foo1")):
-        assert time.monotonic() < deadline, state
-        time.sleep(0.05)
-    return state

@@ -373,6 +373,10 @@ def test_counters_never_go_backwards(lab: Lab, backend: StrongswanBackend) -> No
     assert lab.ping(1, count=2)
     until(backend, tunnel, lambda state: state.counters.packets_out == 5)
 
+    lab.gateway.vici.request("rekey", {"ike": name})
+    assert hear(backend, EventKind.IKE_REKEYED).tunnel == tunnel.id
+    assert backend.observe(tunnel.id).tunnels[tunnel.id].counters.packets_out == 5
+
     lab.gateway.vici.request("terminate", {"ike": name, "force": "yes", "timeout": "-1"})
     until(backend, tunnel, lambda state: bool(state.children) and spis(state) != spis(second))
     assert lab.ping(1)

@@ -64,6 +64,11 @@ class StrongswanBackend:
         self._l2 = L2Marking()
         self._doubt: str | None = "it has not been reconciled yet"
 
+    @property
+    def messages(self) -> int:
+        """VICI requests that commands have taken so far."""
+        return self._vici[Lane.COMMANDS].requests
+
     # ===== what it can do =====
 
     def capabilities(self) -> Capabilities:

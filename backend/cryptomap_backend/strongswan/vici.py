@@ -43,6 +43,8 @@ class Vici:
     def __init__(self, path: str, timeout: float) -> None:
         self.path = path
         self.timeout = timeout
+        self.requests = 0
+        """Commands that were sent so far."""
         self._socket: socket.socket | None = None
         self._events: deque[tuple[str, Message]] = deque()
         self._guard = threading.Lock()
@@ -51,6 +53,7 @@ class Vici:
 
     def request(self, command: str, message: Message | None = None) -> Message:
         """The answer to a command. Raises Rejected, Lost."""
+        self.requests += 1
         self._send(Packet.request(command, None if message is None else Codec.serialize(message)))
         answer = self._answer(command)
         if answer.get("success", "yes") != "yes":

@@ -63,7 +63,7 @@ class World:
 
 def measure(report: Report, count: int, directory: Path, repeat: int = 30) -> None:
     """All steps at one size."""
-    gc.set_threshold(COLLECT_AFTER, 20, 100)
+    gc.set_threshold(COLLECT_AFTER, 5, 100)
     schema = modules.load(modules.default_module_names())
     world = World(directory, schema)
 

@@ -9,8 +9,8 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +26,14 @@ ONE_MAP = (
     "</crypto-map></context></contexts></filter></get>"
 )
 EVERYTHING = "<get/>"
+ALL_MAPS = (
+    f'<get-config><source><running/></source><filter type="xpath" xmlns:i="{IPS}" '
+    """select="//i:crypto-map[i:name='b000001']"/></get-config>"""
+)
+"""Looks at every node there is."""
 CONFIGURATION = "<get-config><source><running/></source></get-config>"
 RARELY = 10
+LOGINS = 8  # at the same time, what the server takes from one address
 SLICE = 250  # bundles in one edit-config: what a client sends in one message
 
 
@@ -56,13 +62,21 @@ class Load:
     chance: random.Random
     ledger: Ledger = field(default_factory=Ledger)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
-    edits: asyncio.Lock = field(default_factory=asyncio.Lock)
+    logins: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOGINS))
 
     async def rest(self, times: float = 1.0) -> None:
         """A pause, or a long one."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.chance.expovariate(1 / (times * self.pause))):
                 await self.stopped.wait()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Wire]:
+        """A session, begun when there is room before the door."""
+        async with AsyncExitStack() as opened:
+            async with self.logins:
+                wire = await opened.enter_async_context(session(self.daemon))
+            yield wire
 
     async def guarded(self, client: Coroutine[Any, Any, None]) -> None:
         """A client, whose end before its time is a fault."""
@@ -73,7 +87,7 @@ class Load:
             self.ledger.faults.append(f"{name}: {type(fault).__name__}: {str(fault)[:500]}")
 
     async def repeat(self, name: str, act: Callable[[Wire], Awaitable[None]]) -> None:
-        async with session(self.daemon) as wire:
+        async with self.session() as wire:
             while not self.stopped.is_set():
                 await act(wire)
                 self.ledger.done[name] += 1
@@ -90,6 +104,14 @@ class Load:
         assert reply.startswith("<data "), reply
         during = during and self.ledger.committing  # it ran all the while
         (self.ledger.during if during else self.ledger.calm).append(time.monotonic() - begun)
+
+    async def searcher(self) -> None:
+        await self.repeat("search", self._search)
+
+    async def _search(self, wire: Wire) -> None:
+        reply = await wire.rpc(ALL_MAPS)
+        assert reply.startswith("<data "), reply
+        await self.rest(RARELY)
 
     async def editor(self, number: int) -> None:
         await self.repeat("commit", lambda wire: self._edit(wire, number))
@@ -114,7 +136,7 @@ class Load:
         return False
 
     async def subscriber(self) -> None:
-        async with session(self.daemon) as wire:
+        async with self.session() as wire:
             await wire.do(SUBSCRIBE)
             stopping = asyncio.create_task(self.stopped.wait())
             while not self.stopped.is_set():
@@ -130,7 +152,7 @@ class Load:
         """Asks for much and does not read it: it must be dropped, and nobody else must notice."""
         while not self.stopped.is_set():
             with suppress(*LOST):
-                async with session(self.daemon) as wire:
+                async with self.session() as wire:
                     for _ in range(5):
                         await wire.ask(EVERYTHING)
                     wire.pause()
@@ -142,7 +164,7 @@ class Load:
         """Ends without a word while something of it is going on."""
         while not self.stopped.is_set():
             with suppress(*LOST):
-                async with session(self.daemon) as wire:
+                async with self.session() as wire:
                     await wire.ask(self.chance.choice([CONFIGURATION, EVERYTHING]))
                     wire.drop()
                     self.ledger.done["killed client"] += 1
@@ -152,7 +174,7 @@ class Load:
 
     async def large_commits(self, until: float) -> None:
         """At least one, and on until that time (monotonic) has come."""
-        async with session(self.daemon) as wire:
+        async with self.session() as wire:
             await self._grow_and_shrink(wire)
             while time.monotonic() < until:
                 await self._grow_and_shrink(wire)

@@ -149,6 +149,7 @@ class Peer:
         self.is_broken = False
         self.reading = asyncio.Event()  # cleared: the client takes nothing
         self.reading.set()
+        self.is_waited_for = asyncio.Event()  # the server has something for a client that takes nothing
         self._to_server: asyncio.Queue[bytes] = asyncio.Queue()
         self._to_client = bytearray()
         self._news = asyncio.Event()
@@ -159,6 +160,8 @@ class Peer:
         return await self._to_server.get()
 
     async def write(self, data: bytes) -> None:
+        if not self.reading.is_set():
+            self.is_waited_for.set()
         await self.reading.wait()
         if self.is_broken:
             raise ConnectionResetError("gone")

@@ -72,8 +72,9 @@ class Web:
     ) -> Answer:
         """A request and its whole response."""
         response = await self.respond(method, target, body, media, **headers)
-        assert not isinstance(response.body, AsyncIterator)
-        return Answer(response.status, b"".join(response.body).decode(), response.headers)
+        body = response.body
+        pieces = [piece async for piece in body] if isinstance(body, AsyncIterator) else body
+        return Answer(response.status, b"".join(pieces).decode(), response.headers)
 
     async def get(self, target: str, **headers: str) -> Any:
         """The JSON of a resource that is there."""

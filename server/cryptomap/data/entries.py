@@ -14,6 +14,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from itertools import compress, count
 from typing import TYPE_CHECKING, TypeAlias
 
+from cryptomap.data.turns import give_way
+
 if TYPE_CHECKING:
     from cryptomap.data.tree import Node
 
@@ -313,6 +315,7 @@ class LazyEntries:
     def items(self) -> Iterator[tuple[Key, Node]]:
         make = self._make
         for key, stored in self._base.items():
+            give_way()
             entry = make(key, stored)
             if entry is not None:
                 yield key, entry

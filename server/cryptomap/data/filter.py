@@ -25,6 +25,7 @@ from cryptomap.data.tree import (
     entries_like,
     key_from_text,
 )
+from cryptomap.data.turns import few
 from cryptomap.data.view import View
 from cryptomap.data.xml.faults import local_name, names_at
 from cryptomap.data.xpath import Cursor, Env, compile_expr
@@ -278,7 +279,8 @@ def xpath_paths(
     """The instances an expression selects, each once. Raises InvalidValue as xpath_select does."""
     env = Env(schema, view.root, view=view, variables=variables, budget=budget)
     try:
-        selected = env.evaluate(compile_expr(expr), env.root)
+        with few():
+            selected = env.evaluate(compile_expr(expr), env.root)
     except XPathFault as fault:
         raise InvalidValue(f"filter: {fault}", error_type="protocol", info=_SELECT) from fault
     if not isinstance(selected, list):

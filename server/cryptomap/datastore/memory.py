@@ -16,7 +16,7 @@ from typing import Any
 
 __all__ = ["give_back", "undisturbed"]
 
-MANY_OBJECTS = 100_000
+MANY_OBJECTS = 20_000
 """New container objects from which on a change counts as large."""
 
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from cryptomap.data.build import build
 from cryptomap.data.tree import Node, Path, Value
+from cryptomap.data.turns import waiting
 from cryptomap.data.validation import Snapshot
 from cryptomap.data.view import Provider
 from cryptomap.datastore.clock import Clock
@@ -170,7 +171,8 @@ class Gateway:
         return {self._action(path, name).path: handler for (path, name), handler in actions.items()}
 
     def _platform(self, path: Path) -> Value | None:
-        health = self.backend.health()
+        with waiting():
+            health = self.backend.health()
         schema = path[-1][0]
         assert isinstance(schema, InnerNode)
         since = self._health.seen(status_of(health), self._clock.time())
@@ -184,7 +186,8 @@ class Gateway:
         context, interface, crypto_map = [str(key) for _, key in path if key is not None]
         assert self._writer is not None
         item = TunnelId(context, crypto_map, interface)
-        content = self._writer.submit(self._reapply_now, item).result()
+        with waiting():
+            content = self._writer.submit(self._reapply_now, item).result()
         return build(self._action(f"{CONTEXTS}/{Kind.INTERFACE}/{Kind.MAP}", "reapply").output, content)
 
     def _reapply_now(self, item: TunnelId) -> dict[str, object]:

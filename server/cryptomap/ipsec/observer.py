@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from cryptomap.data.turns import waiting
 from cryptomap_backend.contract import Backend, BackendError
 from cryptomap_backend.intent import ResponderId, TunnelId
 from cryptomap_backend.state import Observation, ResponderState, TunnelState
@@ -38,7 +39,7 @@ class Observer:
         """The state of a tunnel; ``None`` if the backend knows of none."""
         observation = self._remembered()
         if observation is None:
-            observation = self._everything() if self._is_burst() else self._backend.observe(item)
+            observation = self._everything() if self._is_burst() else self._ask(item)
         return observation.tunnels.get(item)
 
     def responder(self, item: ResponderId) -> ResponderState | None:
@@ -70,10 +71,14 @@ class Observer:
             self._asked = [*(at for at in self._asked[-SINGLE:] if now - at < WINDOW), now]
             return len(self._asked) > SINGLE
 
+    def _ask(self, item: TunnelId | None = None) -> Observation:
+        with waiting():
+            return self._backend.observe(item)
+
     def _everything(self) -> Observation:
         with self._lock:
             generation = self._generation
-        observation = self._backend.observe()
+        observation = self._ask()
         with self._lock:
             if generation == self._generation:
                 self._all = self._monotonic(), observation

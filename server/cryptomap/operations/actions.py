@@ -1,16 +1,15 @@
 """rpcs of any module and YANG 1.1 actions (RFC 7950 sections 7.14 and 7.15), performed by handlers.
 
 A handler gets the instance it is called on, its input as a tree that has been checked, and who asks. It answers its
-output, or ``None``. A plain function runs on a thread of its own, so that it may wait; a coroutine function runs on the
-event loop, so that it must not block. Refusals are RpcErrors.
+output, or ``None``. A plain function runs aside: it may compute for long, and wait (``turns.waiting``); a coroutine
+function runs on the event loop, so that it must not block. Refusals are RpcErrors.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lxml import etree
 
@@ -34,6 +33,9 @@ from cryptomap.operations.inputs import check
 from cryptomap.operations.parameters import local_name
 from cryptomap.schema.nodes import Container, InnerNode, ListNode, Operation, Schema
 from cryptomap.schema.types import TypeFault
+
+if TYPE_CHECKING:
+    from cryptomap.operations.server import Server
 
 __all__ = ["ACTION", "Handler", "action", "rpc"]
 
@@ -65,20 +67,26 @@ async def _invoke(call: Call, operation: Operation, path: Path, element: etree._
         message = f"{operation.name} is defined by {operation.module}, but this server does not implement it"
         raise OperationNotSupported(message, error_type="protocol", info=[("bad-element", operation.name)])
     here = (*path, (operation, None))
-    given = read_inner(server.schema, operation.input, element, server.seal, base=here)
-    check(server.schema, server.view(), given, here)
-    output = await _run(handler, path, given, call.origin)
+    given = await server.aside.run(_given, server, operation, here, element)
+    output = await _run(server, handler, path, given, call.origin)
     if output is None or output.is_empty:
         return None
     return _written(server.schema, output)
 
 
-async def _run(handler: Handler, path: Path, given: Node, origin: Origin) -> Node | None:
+def _given(server: Server, operation: Operation, here: Path, element: etree._Element) -> Node:
+    """The input, checked."""
+    given = read_inner(server.schema, operation.input, element, server.seal, base=here)
+    check(server.schema, server.view(), given, here)
+    return given
+
+
+async def _run(server: Server, handler: Handler, path: Path, given: Node, origin: Origin) -> Node | None:
     result: Node | Awaitable[Node | None] | None
     if inspect.iscoroutinefunction(handler):
         result = handler(path, given, origin)
     else:
-        result = await asyncio.get_running_loop().run_in_executor(None, handler, path, given, origin)
+        result = await server.aside.run(handler, path, given, origin)
     return result if result is None or isinstance(result, Node) else await result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,11 +31,11 @@ class Call:
         return self.session.origin
 
 
-Reply: TypeAlias = Iterator[bytes] | None
+Reply: TypeAlias = Iterable[bytes] | None
 """What goes into the rpc-reply, in slices of elements that declare their own namespaces; ``None`` is ``<ok/>``.
 
-Slices may be made while the reply is already being sent, so whatever can be refused is refused before an operation
-returns, or while the first slice is made."""
+A tuple has been made; other slices are made aside, off the event loop, while the reply is already being sent. So
+whatever can be refused is refused before an operation returns, or while the first slice is made."""
 
 Operation: TypeAlias = Callable[[Call], Awaitable[Reply]]
 """One operation of the protocol. Raises RpcError or RpcErrors."""

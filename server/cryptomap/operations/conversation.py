@@ -264,9 +264,9 @@ class Conversation:
             if reply is None:
                 await self._peer.write(self._connection.send_ok(request))
                 return
-            for frame in self._connection.send_reply(request, reply):
+            frames = self._connection.send_reply(request, reply)
+            async for frame in self._server.aside.slices(tuple(frames) if isinstance(reply, tuple) else frames):
                 await self._peer.write(frame)
-                await asyncio.sleep(0)  # a long reply lets other sessions have their turn
 
     def _overflow(self) -> None:
         log.warning("%s is dropped: it does not read its notifications", self.session)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from itertools import chain
 
 from lxml import etree
 
 from cryptomap.errors import OperationFailed, OperationNotSupported, RpcError, RpcErrors
 from cryptomap.netconf.messages import BASE
 from cryptomap.operations import actions
+from cryptomap.operations.aside import begun
 from cryptomap.operations.audited import UNRECORDED, deed_of
 from cryptomap.operations.call import Call, Operation, Reply
 from cryptomap.operations.parameters import local_name
@@ -52,7 +51,9 @@ async def _performed(call: Call) -> Reply:
         _qualify(call.element)
         call.server.access.execute(call.session.user, call.element.tag)
         reply = await _find(call)(call)
-        return None if reply is None else _begun(reply)
+        if reply is None or isinstance(reply, tuple):
+            return reply
+        return await call.server.aside.run(begun, iter(reply))
     except RpcErrors as faults:
         raise _presentable(call, faults) from None
     except RpcError as error:
@@ -84,9 +85,3 @@ def _find(call: Call) -> Operation:
         return actions.rpc
     name = local_name(call.element)
     raise OperationNotSupported(f"there is no operation {tag}", error_type="protocol", info=[("bad-element", name)])
-
-
-def _begun(reply: Iterator[bytes]) -> Iterator[bytes]:
-    """The reply with its first slice made, so that what goes wrong at its beginning is still answered properly."""
-    first = next(reply, b"")
-    return chain((first,), reply)

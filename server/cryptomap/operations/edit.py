@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from lxml import etree
@@ -43,7 +42,7 @@ async def edit_config(call: Call) -> Reply:
 
 async def _config(call: Call, parameters: Parameters) -> etree._Element:
     if parameters.has("url") and not parameters.has("config"):
-        return await asyncio.to_thread(call.server.files.read, Url(parameters.need_text("url")))
+        return await call.server.aside.run(call.server.files.read, Url(parameters.need_text("url")))
     if parameters.has("url"):
         info = [("bad-element", "url")]
         raise BadElement("edit-config takes either config or url", error_type="protocol", info=info)
@@ -62,7 +61,7 @@ async def copy_config(call: Call) -> Reply:
         )
     source = await inline(call, place)
     if isinstance(target, Url):
-        await asyncio.to_thread(_save, call, target, source, mode)
+        await call.server.aside.run(_save, call, target, source, mode)
     else:
         await call.server.writer.run(_copy, call, target, source, mode)
     return None
@@ -70,7 +69,7 @@ async def copy_config(call: Call) -> Reply:
 
 async def inline(call: Call, place: str | Url | etree._Element) -> str | etree._Element:
     """A source parameter with the content of the file, if it names one."""
-    return await asyncio.to_thread(call.server.files.read, place) if isinstance(place, Url) else place
+    return await call.server.aside.run(call.server.files.read, place) if isinstance(place, Url) else place
 
 
 def _copy(call: Call, target: str, source: str | etree._Element, mode: str) -> None:
@@ -116,7 +115,7 @@ async def delete_config(call: Call) -> Reply:
     """Running and candidate cannot be deleted; startup and files can."""
     target = Parameters(call.element, "target").target()
     if isinstance(target, Url):
-        await asyncio.to_thread(call.server.files.delete, target)
+        await call.server.aside.run(call.server.files.delete, target)
         return None
     if target != "startup":
         raise InvalidValue(f"{target} cannot be deleted", error_type="protocol", info=[("bad-element", target)])

@@ -126,6 +126,7 @@ class Feed:
                     return
                 self._offer_logged(logged)
                 at = logged.number
+                await asyncio.sleep(0)  # reading one takes as long as a request: others have their turn
 
     def _offer_logged(self, logged: Logged) -> None:
         try:

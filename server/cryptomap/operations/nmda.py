@@ -6,8 +6,7 @@ running into something else on its way to the device, so *intended* is running.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from lxml import etree
@@ -18,6 +17,7 @@ from cryptomap.data.view import View
 from cryptomap.data.xml import WriteOptions, read_inner, write
 from cryptomap.errors import BadElement, InvalidValue
 from cryptomap.operations.access import Hide, Reader
+from cryptomap.operations.aside import begun
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.inputs import check
 from cryptomap.operations.parameters import Parameters
@@ -45,6 +45,10 @@ def datastores_of(server: Server) -> tuple[str, ...]:
 
 async def get_data(call: Call) -> Reply:
     """A datastore, what all the filters together leave of it. State is asked for while the reply is sent."""
+    return await call.server.aside.run(_get_data, call)
+
+
+def _get_data(call: Call) -> Reply:
     given = _given(call)
     name = datastore_name(given, "datastore")
     reader = call.server.access.reader(call.session.user)
@@ -58,9 +62,8 @@ async def get_data(call: Call) -> Reply:
     content = _filtered(call, view)
     for keep in _sieves(given):
         content = None if content is None else sift(_node(content), keep)
-    return _reply(
-        call.server.schema, content, WriteOptions(mode, hide, origin_of if given["with-origin"] is not None else None)
-    )
+    origin = origin_of if given["with-origin"] is not None else None
+    return begun(_reply(call.server.schema, content, WriteOptions(mode, hide, origin)))
 
 
 def _given(call: Call) -> Node:
@@ -193,6 +196,5 @@ async def _config(call: Call, parameters: Parameters) -> etree._Element:
         info = [("bad-element", "url")]
         raise BadElement("edit-data takes either config or url", error_type="protocol", info=info)
     if parameters.has("url"):
-        read: Callable[[Url], etree._Element] = call.server.files.read
-        return await asyncio.to_thread(read, Url(parameters.need_text("url")))
+        return await call.server.aside.run(call.server.files.read, Url(parameters.need_text("url")))
     return parameters.need("config")

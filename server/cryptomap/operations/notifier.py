@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
+from collections import deque
+from typing import Final, Protocol
 
 from cryptomap.data.tree import Node, Path
 from cryptomap.operations.event_tree import EventTree
@@ -16,6 +17,9 @@ from cryptomap.schema.nodes import Schema
 __all__ = ["Notifier", "Subscriber"]
 
 log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 16
+"""Subscribers that get an event in one go: each makes work for whoever sends to it."""
 
 
 class Subscriber(Protocol):
@@ -35,6 +39,8 @@ class Notifier:
         """The number of the last event."""
         self._timers = timers
         self._subscribers: dict[Subscriber, None] = {}
+        self._offers: deque[tuple[Subscriber, Record]] = deque()
+        self._next: asyncio.Handle | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -64,8 +70,22 @@ class Notifier:
         self.last += 1
         if self.replay is not None:
             self.replay.append(self.last, now, record.logged_xml)
-        for subscriber in list(self._subscribers):
+        self._offers.extend((subscriber, record) for subscriber in self._subscribers)
+        self._offer_some()
+
+    def _offer_some(self) -> None:
+        """Go on with what is to be offered, and let others have their turn before there is more."""
+        for _ in range(min(AT_ONCE, len(self._offers))):
+            subscriber, record = self._offers.popleft()
+            if subscriber not in self._subscribers:  # it has ended meanwhile
+                continue
             try:
                 subscriber.offer(record)
             except Exception:
-                log.exception("event %s could not be delivered", notification.schema.name)
+                log.exception("event %s could not be delivered", record.notification.name)
+        if self._offers and self._next is None:
+            self._next = self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._next = None
+        self._offer_some()

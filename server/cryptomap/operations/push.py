@@ -92,21 +92,24 @@ class Push(Dynamic):
         """What the filter selects, on a thread."""
         reader = self.server.access.reader(self.session.user)
         view = view_of(self.server, self.datastore, reader, hide, defaults=self.datastore == "operational")
-        return await asyncio.get_running_loop().run_in_executor(None, self._settled, view)
+        return await self.server.aside.run(self._settled, view)
 
     def _settled(self, view: View) -> Node:
         schema = self.server.schema
         found = self.selection.of(schema, view, self.server.limits.xpath_nodes)
         return Node.empty(schema.root) if found is None else materialize(found)
 
-    def push_update(self, content: Node) -> None:
+    async def push_update(self, content: Node) -> None:
         """Send all that is selected (section 3.7)."""
+        value = await self.server.aside.run(self._contents, content)
+        self.report("push-update", {"datastore-contents": value})
+
+    def _contents(self, content: Node) -> AnyValue:
         reader = self.server.access.reader(self.session.user)
         schema = self.server.schema
         namespace = schema.namespace_of_module[YP].encode()
         xml = b"".join(write(schema, content, WriteOptions(hide=reader.hide)))
-        value = AnyValue(b'<datastore-contents xmlns="%b">%b</datastore-contents>' % (namespace, xml))
-        self.report("push-update", {"datastore-contents": value})
+        return AnyValue(b'<datastore-contents xmlns="%b">%b</datastore-contents>' % (namespace, xml))
 
     def report(self, name: str, content: Plain) -> None:
         notification = self.server.schema.notifications[f"{{{self.server.schema.namespace_of_module[YP]}}}{name}"]
@@ -180,7 +183,7 @@ class Periodic(Push):
         self.call_at(self._next())
 
     async def work(self) -> None:
-        self.push_update(await self.selected())
+        await self.push_update(await self.selected())
 
     def policy(self) -> Plain:
         anchor = None if self._given_anchor is None else date_and_time(self._given_anchor)
@@ -273,19 +276,19 @@ class OnChange(Push):
             selection = self.selection
             content = await self.selected()
             if selection is self.selection:
-                self._tell(content)
+                await self._tell(content)
             if self.server.timers.time() < self._quiet_until and self._is_stale:
                 self.call_at(self._quiet_until)
                 return
 
-    def _tell(self, content: Node) -> None:
+    async def _tell(self, content: Node) -> None:
         seen, self._seen = self._seen, content
         if seen is None:
             if self._sync:
-                self.push_update(content)
+                await self.push_update(content)
                 self._quiet_until = self.server.timers.time() + self._dampening
             return
-        edits = self._edits(seen, content)
+        edits = await self.server.aside.run(self._edits, seen, content)
         if edits:
             patch = {"patch-id": str(self._sent), "edit": edits}
             self.report("push-change-update", {"datastore-changes": {"yang-patch": patch}})

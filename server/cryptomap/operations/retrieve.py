@@ -14,6 +14,7 @@ from cryptomap.data.xml import WriteOptions, write
 from cryptomap.errors import BadAttribute, InvalidValue, MissingAttribute
 from cryptomap.netconf.messages import BASE
 from cryptomap.operations.access import Hide, Reader
+from cryptomap.operations.aside import begun
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.parameters import Parameters
 from cryptomap.operations.with_defaults import WITH_DEFAULTS, mode_of, shows_unset
@@ -28,15 +29,23 @@ __all__ = ["expression", "filtered", "get", "get_config"]
 
 async def get(call: Call) -> Reply:
     """Running and the state of the device. State is asked for while the reply is sent, where the filter leads."""
+    return await call.server.aside.run(_get, call)
+
+
+def _get(call: Call) -> Reply:
     parameters = Parameters(call.element, "filter", WITH_DEFAULTS)
     mode, filter_element = mode_of(parameters), parameters.get("filter")
     reader = call.server.access.reader(call.session.user)
     view = call.server.view(reader, _for_filter(filter_element, reader), defaults=shows_unset(mode))
-    return _data(call.server, view, filter_element, WriteOptions(mode, reader.hide))
+    return begun(_data(call.server, view, filter_element, WriteOptions(mode, reader.hide)))
 
 
 async def get_config(call: Call) -> Reply:
     """A datastore as it is when the request is handled, however long the reply takes."""
+    return await call.server.aside.run(_get_config, call)
+
+
+def _get_config(call: Call) -> Reply:
     parameters = Parameters(call.element, "source", "filter", WITH_DEFAULTS)
     mode, filter_element = mode_of(parameters), parameters.get("filter")
     server = call.server
@@ -44,7 +53,7 @@ async def get_config(call: Call) -> Reply:
     root = reader.prune(server.datastores.read(parameters.datastore("source"), call.session.id))
     hide = _for_filter(filter_element, reader)
     view = View(root, schema=server.schema, defaults=shows_unset(mode), hide=hide)
-    return _data(server, view, filter_element, WriteOptions(mode, reader.hide))
+    return begun(_data(server, view, filter_element, WriteOptions(mode, reader.hide)))
 
 
 def _for_filter(filter_element: etree._Element | None, reader: Reader) -> Hide | None:

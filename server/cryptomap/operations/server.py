@@ -28,6 +28,7 @@ from cryptomap.netconf.capabilities import PRIVATE_CANDIDATE, Capability
 from cryptomap.operations import audited, compare, events, history, library, monitoring, nacm, plan, show, streams
 from cryptomap.operations.access import EVERYTHING, Access, Hide, Reader
 from cryptomap.operations.actions import Handler
+from cryptomap.operations.aside import Aside
 from cryptomap.operations.capabilities import announced
 from cryptomap.operations.notifier import Notifier
 from cryptomap.operations.received import Received
@@ -117,6 +118,7 @@ class Server:
         self.seal = seal
         self.limits = limits or Limits()
         self.timers: Timers = timers or LoopTimers()
+        self.aside = Aside()
         self.access: Access = access or nacm.Nacm(self.schema, lambda: datastores.running.root, recovery, groups)
         datastores.permit = self.access.write
         self.sessions = Sessions(self.limits.sessions)
@@ -217,6 +219,7 @@ class Server:
             session.end(Ended(Reason.OTHER, "the server stops"))
         for session in sessions:
             await session.finished.wait()
+        self.aside.close()
         if self.notifier.replay is not None:
             await asyncio.sleep(0)  # what the sessions' ends have announced goes into the log
             await asyncio.to_thread(self.notifier.replay.close)

@@ -24,7 +24,8 @@ _YP: Final = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
 
 async def establish_subscription(call: Call) -> Reply:
     """The notifications begin after the reply. A session can have any number of subscriptions."""
-    operation, given = _operation(call), _given(call)
+    call.session.outbox.hold()
+    operation, given = _operation(call), await call.server.aside.run(_given, call)
     if given.text("encoding") not in (None, f"{SN}:encode-xml"):
         raise refusal("encoding-unsupported", "notifications are encoded in XML here")
     subscription = _kind(given)(call, given)

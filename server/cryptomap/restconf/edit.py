@@ -57,7 +57,7 @@ async def post(site: Site, request: Request, resource: Resource) -> Response:
     query = Query(request.query, EDIT)
     is_xml = content_type(request.headers) == XML
     require_writable(resource)
-    sent = read_instance(site, request.body, resource.path, is_xml=is_xml)
+    sent = await site.server.aside.run(read_instance, site, request.body, resource.path, is_xml=is_xml)
     step = _placed(site, Step("create", sent.path, sent.element, must_exist=resource.path), query)
     headers = await _perform(site, request, resource, step)
     where = f"{ROOT}/{_datastore_path(resource)}{resource_identifier(sent.path)}"
@@ -71,7 +71,7 @@ async def put(site: Site, request: Request, resource: Resource) -> Response:
     require_writable(resource)
     if not resource.path:
         return await _whole(site, request, resource, is_xml, "replace")
-    sent = _own(site, request, resource, is_xml)
+    sent = await site.server.aside.run(_own, site, request, resource, is_xml)
     step = _placed(site, Step("replace", resource.path, sent.element), query)
     headers = await _perform(site, request, resource, step)
     if step.existed:
@@ -86,7 +86,7 @@ async def patch(site: Site, request: Request, resource: Resource) -> Response:
     require_writable(resource)
     if not resource.path:
         return await _whole(site, request, resource, is_xml, "merge")
-    sent = _own(site, request, resource, is_xml)
+    sent = await site.server.aside.run(_own, site, request, resource, is_xml)
     step = Step("merge", resource.path, sent.element, must_exist=resource.path)
     return Response(204, await _perform(site, request, resource, step))
 
@@ -103,7 +103,7 @@ async def delete(site: Site, request: Request, resource: Resource) -> Response:
 
 async def _whole(site: Site, request: Request, resource: Resource, is_xml: bool, operation: str) -> Response:
     """A datastore as the target."""
-    element = read_datastore(site, request.body, is_xml=is_xml)
+    element = await site.server.aside.run(read_datastore, site, request.body, is_xml=is_xml)
     schema, seal = site.server.schema, site.server.seal
 
     def make(old: Node) -> Node:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from cryptomap.audit import Deed, Outcome
@@ -90,7 +91,12 @@ async def _answer(site: Site, request: Request) -> Response:
         allow = _allowed(methods)
         raise MethodNotAllowed(f"{request.method[:20]} is not for this; there are {', '.join(allow)}", allow)
     response = await method(site, request, resource)
-    return Response(response.status, response.headers) if request.method == "HEAD" else response
+    if request.method == "HEAD":
+        return Response(response.status, response.headers)
+    body = response.body
+    if isinstance(body, AsyncIterator | tuple):
+        return response
+    return replace(response, body=site.server.aside.slices(body))
 
 
 def _options(methods: Mapping[str, Method]) -> Response:

@@ -54,7 +54,7 @@ async def invoke(site: Site, request: Request, resource: Resource) -> Response:
     if operation is None or operation not in offered(site.server):
         raise NotFound("this operation is not offered over HTTP", error_type="protocol")
     form = _form(site, request)
-    element = _input(site, request, operation, ())
+    element = await site.server.aside.run(_input, site, request, operation, ())
     if element.tag == f"{{{BASE}}}commit":
         _require_persist(element)
     return await _performed(site, request, form, operation, element)
@@ -65,7 +65,8 @@ async def invoke_action(site: Site, request: Request, resource: Resource) -> Res
     operation = resource.path[-1][0]
     assert isinstance(operation, Operation)
     form = _form(site, request)
-    element = _around(site, resource.path[:-1], _input(site, request, operation, resource.path))
+    content = await site.server.aside.run(_input, site, request, operation, resource.path)
+    element = _around(site, resource.path[:-1], content)
     return await _performed(site, request, form, operation, element)
 
 
@@ -81,7 +82,7 @@ async def _performed(
     if reply is None:
         return Response(204)
     headers = {"content-type": form.media, "cache-control": "no-cache"}
-    return Response(200, headers, _output(form, operation, reply))
+    return Response(200, headers, await site.server.aside.run(_output, form, operation, reply))
 
 
 def _output(form: Form, operation: Operation, reply: Reply) -> Iterator[bytes]:

@@ -69,7 +69,7 @@ async def yang_patch(site: Site, request: Request, resource: Resource) -> Respon
     media = accepted(request.headers)
     require_writable(resource)
     is_xml = content_type(request.headers, PATCH) == PATCH[1]
-    patch_id, edits = _from_xml(site, request.body) if is_xml else _from_json(request.body)
+    patch_id, edits = await site.server.aside.run(_from_xml if is_xml else _from_json, site, request.body)
 
     def make(root: Node) -> Node:
         for edit in edits:
@@ -103,7 +103,7 @@ def _from_xml(site: Site, body: bytes) -> tuple[str, list[_Edit]]:
     return _checked(root.findtext(f"{{{NAMESPACE}}}patch-id"), edits)
 
 
-def _from_json(body: bytes) -> tuple[str, list[_Edit]]:
+def _from_json(site: Site, body: bytes) -> tuple[str, list[_Edit]]:
     members = parse_json(body)
     patch = members.get("ietf-yang-patch:yang-patch") if isinstance(members, dict) else None
     if not isinstance(patch, dict):

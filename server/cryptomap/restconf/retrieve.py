@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from email.utils import formatdate, parsedate_to_datetime
-from itertools import chain
 
 from cryptomap.data.filter import fields_of
 from cryptomap.data.path import to_xpath
 from cryptomap.data.tree import EntriesTypes, Key, LazyEntries, Node, Path, Value
 from cryptomap.data.view import View
 from cryptomap.errors import InvalidValue
+from cryptomap.operations.aside import begun
 from cryptomap.operations.nmda import view_of
 from cryptomap.operations.sift import sift, state_hidden, state_only
 from cryptomap.operations.with_defaults import shows_unset
@@ -30,6 +30,10 @@ __all__ = ["get", "stamp_headers"]
 
 async def get(site: Site, request: Request, resource: Resource) -> Response:
     """The instance with what is in it; state is asked for while the response is sent."""
+    return await site.server.aside.run(_get, site, request, resource)
+
+
+def _get(site: Site, request: Request, resource: Resource) -> Response:
     query = Query(request.query, RETRIEVE)
     form = Form(site.server.schema, accepted(request.headers), query.with_defaults)
     headers = {"content-type": form.media, "cache-control": "no-cache", "vary": "Accept, Authorization"}
@@ -40,13 +44,11 @@ async def get(site: Site, request: Request, resource: Resource) -> Response:
             return Response(304, headers)
     view = _view(site, request, resource, query)
     if not resource.path:
-        return Response(200, headers, form.datastore(_whole(view, query)))
+        return Response(200, headers, begun(form.datastore(_whole(view, query))))
     value = _instance(view, resource.path, query)
     if value is None:
         raise _missing(view, resource.path)
-    body = form.instance(resource.path, value)
-    first = next(body, b"")
-    return Response(200, headers, chain((first,), body))
+    return Response(200, headers, begun(form.instance(resource.path, value)))
 
 
 def stamp_headers(stamp: Stamp, media: str) -> Mapping[str, str]:

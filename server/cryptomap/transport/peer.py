@@ -17,7 +17,7 @@ __all__ = ["Channel", "Peer", "PeerLost"]
 _logger = logging.getLogger(__name__)
 
 _READ_AHEAD: Final = 262144
-_WRITE_PIECE: Final = 262144
+_WRITE_PIECE: Final = 65536
 _LONG_WRITE: Final = 65536
 _CLOSE_TIMEOUT: Final = 5.0
 

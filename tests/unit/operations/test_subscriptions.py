@@ -180,8 +180,9 @@ async def test_a_notification_waits_for_the_end_of_a_long_reply(lab: Lab) -> Non
     await alice.edit("".join(door(f"d{number:05}") for number in range(5000)))
     alice.peer.reading.clear()
     alice.ask("<get-config><source><candidate/></source></get-config>")
+    await alice.peer.is_waited_for.wait()
     storm(lab, 1)
-    bob = await lab.connect("bob")  # by then the reply has begun and the event is queued
+    bob = await lab.connect("bob")  # by then the event is queued
     await bob.rpc("<discard-changes/>")
     alice.peer.reading.set()
     assert "<name>d04999</name>" in alice.inside(await alice.receive())

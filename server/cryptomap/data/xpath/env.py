@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptomap.data.defaults import case_in_use, effective
 from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Value
+from cryptomap.data.turns import give_way
 from cryptomap.data.xpath.compile import compile_cached
 from cryptomap.data.xpath.conversions import to_boolean
 from cryptomap.data.xpath.cursor import Compiled, Cursor, Result
@@ -146,7 +147,10 @@ class Env:
     def count(self, visited: int) -> None:
         """Note work done: instances looked at, or what takes as long. Raises XPathFault beyond the budget."""
         self.visited += visited
-        if self.budget is not None and self.visited > self.budget:
+        if self.budget is None:
+            return
+        give_way()
+        if self.visited > self.budget:
             raise XPathFault(f"the expression looks at more than {self.budget} nodes; narrow it, with keys for example")
 
 

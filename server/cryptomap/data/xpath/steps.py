@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import merge
 from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 Compile: TypeAlias = Callable[[Expr], Compiled]
+
+SORTED_AT_ONCE = 10_000  # sorting is one call of C, in which no other thread has its turn
 
 
 def filtered(env: Env, nodes: list[Cursor], predicates: Iterable[Compiled]) -> list[Cursor]:
@@ -306,7 +309,11 @@ def in_order(nodes: list[Cursor]) -> list[Cursor]:
     unique = {cursor.path: cursor for cursor in nodes}
     if len(unique) < 2:
         return list(unique.values())
-    return sorted(unique.values(), key=_DocumentOrder())
+    found, key = list(unique.values()), _DocumentOrder()
+    if len(found) <= SORTED_AT_ONCE:
+        return sorted(found, key=key)
+    parts = [sorted(found[at : at + SORTED_AT_ONCE], key=key) for at in range(0, len(found), SORTED_AT_ONCE)]
+    return list(merge(*parts, key=key))
 
 
 class _DocumentOrder:

@@ -1,0 +1,145 @@
+"""Threads that compute take turns, so that the event loop never has to wait for more than one of them.
+
+Python runs one thread at a time and goes round all that want to, a switch interval each: with twenty threads that read,
+every system call of the event loop would cost twenty intervals. So a job (``Job.run``) computes only while it has the
+turn, and whoever waits for it gets it in order. Long work calls :func:`give_way` where it can be interrupted, and
+:func:`waiting` around what waits for somebody else; on other threads both do nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, ParamSpec, TypeVar
+
+__all__ = ["Dropped", "Job", "Turns", "few", "give_way", "waiting"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TURN: Final = 0.005
+"""Seconds after which a job gives way to the next."""
+
+FEW: Final = 4
+"""Jobs that may need much memory at the same time, see :func:`few`."""
+
+
+class Dropped(BaseException):
+    """Nobody waits for what a job makes any more."""
+
+
+class Turns:
+    """``at_once`` have the turn, the others wait in the order in which they came."""
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        self._waiting: deque[threading.Lock] = deque()
+        self._guard = threading.Lock()
+
+    @property
+    def is_wanted(self) -> bool:
+        return bool(self._waiting)
+
+    def take(self) -> None:
+        with self._guard:
+            if self._free:
+                self._free -= 1
+                return
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        mine.acquire()
+
+    def leave(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+
+class Job:
+    """A piece of work on a thread of its own, which computes when it has the turn. ``is_dropped`` ends it early."""
+
+    __slots__ = ("_since", "_turns", "is_dropped")
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._since = 0.0
+        self.is_dropped = False
+
+    def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Raises Dropped, and what the function does."""
+        self._take()
+        _here.job = self
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _here.job = None
+            self._turns.leave()
+
+    def give_way(self) -> None:
+        if self.is_dropped:
+            raise Dropped
+        if time.monotonic() - self._since < TURN:
+            return
+        if self._turns.is_wanted:
+            self._turns.leave()
+            self._take()
+        else:
+            self._since = time.monotonic()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        self._turns.leave()
+        try:
+            yield
+        finally:
+            self._take()
+
+    def _take(self) -> None:
+        self._turns.take()
+        self._since = time.monotonic()
+
+
+class _Here(threading.local):
+    job: Job | None = None
+
+
+_here = _Here()
+_large = Turns(FEW)
+
+
+def give_way() -> None:
+    """Let the next have its turn if this one has lasted long enough. Raises Dropped if it is of no use any more."""
+    job = _here.job
+    if job is not None:
+        job.give_way()
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Others have their turn while this thread waits for something inside."""
+    job = _here.job
+    if job is None:
+        yield
+        return
+    with job.waiting():
+        yield
+
+
+@contextmanager
+def few() -> Iterator[None]:
+    """Only :data:`FEW` jobs are inside at the same time: what each of them needs is bounded, and so is the sum."""
+    if _here.job is None:
+        yield
+        return
+    with waiting():
+        _large.take()
+    try:
+        yield
+    finally:
+        _large.leave()

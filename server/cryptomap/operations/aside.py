@@ -1,0 +1,69 @@
+"""Work that must not hold up the event loop: reading, filtering and writing of replies, on threads that take turns.
+
+The loop carries bytes; whatever grows with a configuration or with what a client asks for is done aside. (What changes
+a datastore is done by the writer.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Final, ParamSpec, TypeVar
+
+from cryptomap.data.turns import Job, Turns
+
+__all__ = ["Aside", "begun"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS: Final = 128
+"""More than one user can have sessions (64 unless set otherwise), so that nobody occupies them all."""
+
+BEGINNING: Final = 64 * 1024
+"""Bytes of a reply that are made in one go."""
+
+
+class Aside:
+    """Threads of one server for it, made when they are needed."""
+
+    def __init__(self) -> None:
+        self._turns = Turns(1)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aside")
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Its result. When the wait is cancelled it ends where it would give way."""
+        job = Job(self._turns)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, lambda: job.run(function, *args, **kwargs))
+        except asyncio.CancelledError:
+            job.is_dropped = True
+            raise
+
+    def close(self) -> None:
+        """Take nothing more. What goes on ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def slices(self, pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+        """The pieces, each made when the one before has been taken. What is made already is taken as it is."""
+        if isinstance(pieces, tuple):
+            for piece in pieces:
+                yield piece
+            return
+        left = iter(pieces)
+        while (made := await self.run(next, left, None)) is not None:
+            yield made
+
+
+def begun(pieces: Iterator[bytes]) -> Iterable[bytes]:
+    """A tuple of all pieces if they are short, else the same pieces of which the first are made."""
+    made, size = [], 0
+    for piece in pieces:
+        made.append(piece)
+        size += len(piece)
+        if size >= BEGINNING:
+            return chain(made, pieces)
+    return tuple(made)

@@ -65,8 +65,8 @@ class Server:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """``[limits]``. Times in seconds, 0 turns a time-out or a limit of sessions off; sizes in bytes.
-    ``received_memory``: what requests that were not answered yet may take, over all sessions (about 130 bytes for each
-    element)."""
+    ``received_memory``: what requests that were not answered yet may take, over all sessions (as much as their
+    parsed form: 128 bytes for each element and each text, 240 for each attribute)."""
 
     sessions: int = 256
     sessions_per_user: int = 64
@@ -82,7 +82,7 @@ class Limits:
     slow_reader_timeout: float = 60.0
     message_timeout: float = 600.0
     message_size: int = 256 * 2**20
-    received_memory: int = 2**30
+    received_memory: int = 2**31
     xpath_nodes: int = 2_000_000
 
 

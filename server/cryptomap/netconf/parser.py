@@ -15,6 +15,7 @@ A message that is too big ends the session, one that is malformed need not: henc
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -52,6 +53,7 @@ class MessageParser:
         self._markup = 0
         self._prolog: bytes | None = b""
         self._head = b""
+        self._unfinished = False
         self._parser = _new_parser()
 
     @property
@@ -77,10 +79,21 @@ class MessageParser:
         """The root element, after the last byte; raise MalformedMessage if the document is not complete."""
         if self._prolog is not None:
             raise MalformedMessage("the message has no XML element", error_type="rpc")
+        self._unfinished = False
         try:
             return self._parser.close()
         except etree.XMLSyntaxError as error:
             raise _fault(error) from None
+
+    def discard(self) -> None:
+        """Let go of what has arrived. lxml never frees the tree of a document whose parser is dropped half way."""
+        if self._unfinished:
+            self._unfinished = False
+            with contextlib.suppress(etree.XMLSyntaxError):
+                self._parser.close()
+
+    def __del__(self) -> None:
+        self.discard()
 
     def start_tag(self) -> etree._Element | None:
         """The root as far as its start tag, None if that is not readable: to answer a message that failed."""
@@ -112,6 +125,7 @@ class MessageParser:
         return document
 
     def _feed(self, data: bytes) -> None:
+        self._unfinished = True
         try:
             self._parser.feed(data)
         except etree.XMLSyntaxError as error:

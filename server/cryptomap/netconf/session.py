@@ -159,7 +159,7 @@ class Connection:
             self._parser.feed(piece)
         except TooBig as error:
             self._received(Message.TOO_BIG, error)
-            self._buffer.clear()
+            self.discard()
             return TooBigReceived(error, self._failed_request())
         except MalformedMessage as error:
             self._refuse_malformed(error)
@@ -273,6 +273,11 @@ class Connection:
         """A notification around ``body`` (one element that declares its namespaces); ``event_time`` is RFC 3339."""
         self._send(Message.NOTIFICATION)
         return self._encoded([messages.notification(event_time, body)])
+
+    def discard(self) -> None:
+        """Let go of what has been received of a message: there will be no more of it."""
+        self._buffer.clear()
+        self._parser.discard()
 
     def close(self) -> None:
         """We send nothing more."""

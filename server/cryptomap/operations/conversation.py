@@ -129,6 +129,7 @@ class Conversation:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._connection.discard()
         self._held.close()
         await self._server.close_session(self.session, ended)
         await self._peer.close(ended.text or ended.reason)
@@ -142,11 +143,12 @@ class Conversation:
             event = self._connection.next_event()
             if event is NEED_DATA:
                 data = await self._more()
-                if not self._held.take(cost(data)):
+                taken = cost(data)
+                if not self._held.take(taken):
                     await self._requests.put(self._no_room(), 0)
                     return
                 self._connection.receive_data(data)
-                size += cost(data)
+                size += taken
                 continue
             if isinstance(event, HelloReceived):
                 self._server.establish(self.session, event.capabilities)

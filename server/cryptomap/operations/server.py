@@ -56,7 +56,7 @@ class Limits:
     hello_timeout: float = 30.0
     idle_timeout: float = 0.0
     message_timeout: float = 600.0
-    received: int = 2**30
+    received: int = 2**31
     xpath_nodes: int = 2_000_000
     state_deadline: float = 30.0
     queued_notifications: int = 10_000

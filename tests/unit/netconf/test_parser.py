@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -199,3 +201,26 @@ def test_any_text_survives_any_split(text, cut):
 def test_any_bytes_give_a_tree_or_a_named_error(data, cut):
     with contextlib.suppress(MalformedMessage, TooBig):
         assert parse([data[:cut], data[cut:]]).tag
+
+
+def resident():
+    """What this process has in memory, in bytes."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux to see its own memory")
+def test_what_was_sent_of_a_message_that_never_ends_is_freed():
+    """Half of a message of 2 MB has a tree of 36 MB."""
+
+    def half():
+        parser = MessageParser(LIMITS)
+        parser.feed(b"<a>")
+        for _ in range(30):
+            parser.feed(b"<a></a>" * 9000)
+
+    half()
+    before = resident()
+    for _ in range(4):
+        half()
+    assert resident() - before < 60 * 2**20

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from cryptomap.operations import Limits
 from cryptomap.operations.received import ALLOWANCE, Received, cost
 from support.lab import BASE, Lab
@@ -44,9 +46,19 @@ def test_no_limit() -> None:
     assert Received(0).share().take(2**40)
 
 
-def test_elements_cost_more_than_their_bytes() -> None:
-    assert cost(b"<a></a>") == 7 + 128
-    assert cost(b"x" * 1000) == 1000
+@pytest.mark.parametrize(
+    ("piece", "nodes"),
+    [
+        (b"<a></a>" * 1000, 1000 * 128 + 128),
+        (b"<a/>" * 1000, 1000 * 128 + 128),
+        (b"<a>t</a>" * 1000, 2000 * 128 + 128),
+        (b"<a b='1' c='2'/>" * 1000, 1000 * (128 + 2 * 240) + 128),
+        (b"x" * 1000, 0),
+    ],
+)
+def test_what_is_parsed_costs_more_than_its_bytes(piece: bytes, nodes: int) -> None:
+    """128 bytes for each element and text, 240 for each attribute. A text may follow, so that one counts already."""
+    assert cost(piece) == len(piece) + nodes
 
 
 def half(size: int) -> bytes:

@@ -34,6 +34,7 @@ HELLO = (
     b'<hello xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"><capabilities>'
     b"<capability>urn:ietf:params:netconf:base:1.0</capability></capabilities></hello>]]>]]>"
 )
+SERVER = "urn:cryptomap:yang:cryptomap-server"
 CLOSE = b'<rpc xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" message-id="1"><close-session/></rpc>]]>]]>'
 DAY1 = (
     f'<config xmlns="{NS["nc"]}"><contexts xmlns="{NS["ctx"]}"><day1-complete>false</day1-complete></contexts></config>'
@@ -46,6 +47,16 @@ def transport_of(session: manager.Manager) -> tuple[str, str, str]:
     [entry] = data.xpath(f"//m:session[m:session-id={session.session_id}]", namespaces={"m": MONITORING})
     found = [entry.findtext(f"{{{MONITORING}}}{name}", "") for name in ("transport", "username", "source-host")]
     return found[0].rpartition(":")[2], found[1], found[2]
+
+
+def listeners_of(session: manager.Manager) -> dict[str, str]:
+    """Where the server says it waits for clients: transport -> ADDRESS:PORT, or the path of a socket."""
+    data = session.get(("subtree", f'<listeners xmlns="{SERVER}"/>')).data_ele
+    found = {}
+    for entry in data.iter(f"{{{SERVER}}}listener"):
+        said = {name: entry.findtext(f"{{{SERVER}}}{name}") for name in ("transport", "address", "port", "path")}
+        found[said["transport"] or ""] = said["path"] or f"{said['address']}:{said['port']}"
+    return found
 
 
 # ===== TLS =====
@@ -106,6 +117,8 @@ def test_ncclient_over_tls(over_tls: Daemon, ca: Issued, tmp_path: Path) -> None
         session.commit()
         with over_tls.connect() as other:
             assert transport_of(other) == ("netconf-ssh", "admin", "127.0.0.1")
+            open_ones = {"ssh": f"127.0.0.1:{over_tls.port}", "tls": f"127.0.0.1:{tls_port(over_tls)}"}
+            assert listeners_of(session) == listeners_of(other) == open_ones
 
 
 def test_ncclient_is_refused_without_the_right_certificate(over_tls: Daemon, ca: Issued, tmp_path: Path) -> None:
@@ -265,6 +278,11 @@ def test_the_subsystem_as_a_process(with_socket: Path, daemon: Daemon) -> None:
     assert done.stdout.startswith(b"<?xml") or done.stdout.startswith(b"<hello")
     assert done.stdout.endswith(b'message-id="1"><ok/></rpc-reply>]]>]]>')
     assert f"{getpass.getuser()} logged in by the subsystem" in daemon.log.read_text()
+
+
+def test_the_socket_of_the_subsystem_is_told(with_socket: Path, daemon: Daemon) -> None:
+    with daemon.connect() as session:
+        assert listeners_of(session) == {"ssh": f"127.0.0.1:{daemon.port}", "subsystem": str(with_socket)}
 
 
 def test_the_subsystem_without_a_server(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from lxml import etree
 
 from cryptomap import netconf
 from cryptomap.audit import AuditFault, AuditLimits, AuditLog, Deed
-from cryptomap.daemon import call_home, system_state
+from cryptomap.daemon import call_home, listeners, system_state
 from cryptomap.daemon.audited import record_start
 from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.inputs import accounts_of, startup_document
@@ -151,6 +151,7 @@ async def _hold(
         providers={
             **gateway.providers(),
             **call_home.providers(datastores.schema, transports.call_home),
+            **listeners.providers(datastores.schema, transports.open),
             **system_state.providers(datastores.schema),
         },
         handlers=gateway.handlers(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import asyncssh
 
@@ -26,9 +27,19 @@ from cryptomap.transport.ssh import SshListener
 from cryptomap.transport.subsystem import SubsystemFault, SubsystemListener
 from cryptomap.transport.tls import TlsFault, TlsFiles, TlsListener
 
-__all__ = ["Transports", "cert_to_name", "gate_limits", "shown"]
+__all__ = ["OpenListener", "Transports", "cert_to_name", "gate_limits", "shown"]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenListener:
+    """Where clients are waited for: an address with its port, or the path of a socket of this host."""
+
+    transport: str  # ssh | tls | subsystem
+    address: str | None = None
+    port: int | None = None
+    path: str | None = None
 
 
 class Transports:
@@ -46,6 +57,7 @@ class Transports:
         for name, manager in settings.call_home.items():
             if manager.transport == "tls" and self._tls_files is None:
                 raise StartFault(f"call-home.{name}: transport tls needs the certificates of [tls]")
+        self.open: list[OpenListener] = []
         self._listeners: list[Listener] = []
         self._call_homes: list[CallHome] = []
 
@@ -56,6 +68,7 @@ class Transports:
         ssh = SshListener(self._service, accounts=self._accounts, host_keys=host_keys, profile=profile)
         self._listeners.append(ssh)
         address = await _listen(ssh, self._address, self._settings.server.listen)
+        self.open.append(OpenListener("ssh", *address))
         for host_key in host_keys:
             log.info("a host key is %s %s", host_key.get_algorithm(), host_key.get_fingerprint())
         calls: dict[str, Call] = {"ssh": ssh.call}
@@ -82,6 +95,7 @@ class Transports:
         self._listeners.append(tls)
         if self._tls_address is not None:
             bound = await _listen(tls, self._tls_address, self._settings.tls.listen)
+            self.open.append(OpenListener("tls", *bound))
             log.info("listening for TLS on %s, certificate %s", shown(*bound), self._tls_files.fingerprint())
         return tls
 
@@ -97,6 +111,7 @@ class Transports:
         except SubsystemFault as fault:
             raise StartFault(str(fault)) from fault
         self._listeners.append(subsystem)
+        self.open.append(OpenListener("subsystem", path=str(server.subsystem_socket)))
         log.info("listening for the subsystem of OpenSSH on %s", server.subsystem_socket)
 
     def _start_call_home(self, calls: Mapping[str, Call]) -> None:

@@ -70,6 +70,7 @@ class Writer:
             if job is None:
                 return
             job()
+            del job  # and what it holds, such as the document of an edit
             wait = self._next()
 
     def _next(self) -> float | None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from cryptomap.datastore.memory import give_back
 from cryptomap.errors import ResourceDenied, RpcError, RpcErrors
 from cryptomap.netconf.events import (
     NEED_DATA,
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 
 _WAITING_REQUESTS: Final = 256
 _WAITING_BYTES: Final = 32 * 2**20
+_LARGE_REQUEST: Final = 16 * 2**20
+"""Bytes of memory that are given back to the system at once, before a commit needs as much for other things."""
 _DISCONNECTED: Final = Ended(Reason.DROPPED, "the connection ended without close-session")
 
 
@@ -219,7 +222,10 @@ class Conversation:
             event, size = await self._requests.get()
             self._is_busy = True
             await self._handle(event)
+            del event  # the document of a large edit takes more than the configuration it makes
             self._held.give_back(size)
+            if size >= _LARGE_REQUEST:
+                self._loop.run_in_executor(None, give_back)
             self._is_busy = False
             self._heard = self._server.timers.monotonic()
         self.end(Ended(Reason.CLOSED))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -95,3 +96,15 @@ def test_stop_runs_what_was_submitted_before() -> None:
     ran = writer.submit(int)
     writer.stop()
     assert ran.done()
+
+
+async def test_what_a_job_was_given_is_let_go_of_when_it_has_run(writer: Writer) -> None:
+    class Document:
+        pass
+
+    gone = threading.Event()
+    document = Document()
+    weakref.finalize(document, gone.set)
+    await writer.run(id, document)
+    del document
+    assert await asyncio.to_thread(gone.wait, 10)

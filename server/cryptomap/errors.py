@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 __all__ = [
     "AccessDenied",
@@ -20,7 +20,9 @@ __all__ = [
     "DataExists",
     "DataMissing",
     "ErrorPath",
+    "ErrorStructure",
     "InUse",
+    "Info",
     "InvalidValue",
     "LockDenied",
     "MalformedMessage",
@@ -50,12 +52,26 @@ class ErrorPath:
         return self.text
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorStructure:
+    """A container in ``error-info``: its leafs, which are of its own namespace, and the prefixes their values use."""
+
+    leafs: tuple[tuple[str, str], ...]
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self.leafs)
+
+
+Info: TypeAlias = str | ErrorPath | ErrorStructure
+
+
 class RpcError(Exception):
     """One ``rpc-error`` (RFC 6241 section 4.3 and appendix A).
 
     ``error_type`` is transport | rpc | protocol | application; ``info`` holds (name, text) pairs for ``error-info``,
     where a name without ``{namespace}`` belongs to the NETCONF base namespace. A text that is an instance path is given
-    as :class:`ErrorPath`.
+    as :class:`ErrorPath`, a container as :class:`ErrorStructure`.
     """
 
     tag: ClassVar[str] = "operation-failed"
@@ -67,7 +83,7 @@ class RpcError(Exception):
         error_type: str = "application",
         path: ErrorPath | None = None,
         app_tag: str | None = None,
-        info: Iterable[tuple[str, str | ErrorPath]] = (),
+        info: Iterable[tuple[str, Info]] = (),
         severity: str = "error",
     ) -> None:
         super().__init__(message)

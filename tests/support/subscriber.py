@@ -53,6 +53,13 @@ async def told(client: Client) -> str:
     return found[1]
 
 
+def hints(reply: str) -> str:
+    """The error-info of a refusal."""
+    found = re.search(r"<error-info>.*</error-info>", reply, re.DOTALL)
+    assert found, reply
+    return found[0]
+
+
 def terminated(subscription: int, reason: str = "no-such-subscription") -> str:
     return (
         f'<subscription-terminated xmlns="{SN}"><id>{subscription}</id>'

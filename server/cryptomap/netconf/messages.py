@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 from lxml import etree
 
 from cryptomap import errors
-from cryptomap.errors import ErrorPath, OperationFailed, RpcError
+from cryptomap.errors import ErrorPath, ErrorStructure, Info, OperationFailed, RpcError
 from cryptomap.netconf.events import Request
 from cryptomap.netconf.states import Violation
 
@@ -145,21 +145,23 @@ def _error_path(path: ErrorPath | None) -> str:
     return f"<error-path{_prefixes_of(path)}>{_text(path.text)}</error-path>"
 
 
-def _prefixes_of(path: ErrorPath) -> str:
-    return "".join(f" xmlns:{prefix}={_quoted(namespace)}" for prefix, namespace in path.namespaces.items())
+def _prefixes_of(value: ErrorPath | ErrorStructure) -> str:
+    return "".join(f" xmlns:{prefix}={_quoted(namespace)}" for prefix, namespace in value.namespaces.items())
 
 
-def _error_info(info: Iterable[tuple[str, str | ErrorPath]]) -> str:
-    written = "".join(_info_element(name, text) for name, text in info)
+def _error_info(info: Iterable[tuple[str, Info]]) -> str:
+    written = "".join(_info_element(name, value) for name, value in info)
     return f"<error-info>{written}</error-info>" if written else ""
 
 
-def _info_element(name: str, text: str | ErrorPath) -> str:
+def _info_element(name: str, value: Info) -> str:
     namespace, _, local = name[1:].partition("}") if name.startswith("{") else ("", "", name)
     declared = f" xmlns={_quoted(namespace)}" if namespace else ""
-    if isinstance(text, ErrorPath):
-        declared += _prefixes_of(text)
-    return f"<{local}{declared}>{_text(str(text))}</{local}>"
+    if isinstance(value, (ErrorPath, ErrorStructure)):
+        declared += _prefixes_of(value)
+    leafs = value.leafs if isinstance(value, ErrorStructure) else ()
+    content = "".join(f"<{leaf}>{_text(text)}</{leaf}>" for leaf, text in leafs) or _text(str(value))
+    return f"<{local}{declared}>{content}</{local}>"
 
 
 def read_errors(reply: etree._Element) -> tuple[RpcError, ...]:

@@ -195,7 +195,8 @@ class Periodic(Push):
             return
         period = int(periodic.text("period") or 0)
         if period < SHORTEST_PERIOD:
-            raise refusal("period-unsupported", f"the shortest period is {SHORTEST_PERIOD} centiseconds")
+            message = f"the shortest period is {SHORTEST_PERIOD} centiseconds"
+            raise refusal("period-unsupported", message, period_hint=str(SHORTEST_PERIOD))
         anchor = periodic.text("anchor-time")
         self._period = period / 100
         self._given_anchor = None if anchor is None else seconds_of(anchor)

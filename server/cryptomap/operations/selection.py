@@ -101,7 +101,8 @@ def named_selection(server: Server, kind: Kind, name: str) -> Selection:
     filters = server.datastores.running.root.node(f"{SN}:filters")
     entry = filters.entries(kind.configured).get(name) if filters else None
     if entry is None:
-        raise refusal("filter-unsupported", f"there is no filter {name}")
+        message = f"there is no filter {name}"
+        raise refusal("filter-unsupported", message, filter_failure_hint=message)
     plain = {f"{kind.module}:{kind.name}": name}
     wanted, path = entry[f"{kind.module}:{kind.subtree}"], entry.text(f"{kind.module}:{kind.xpath}")
     if isinstance(wanted, AnyValue):
@@ -122,5 +123,5 @@ def _expression(server: Server, kind: Kind, element: etree._Element) -> Expr:
         env = Env(schema, Node.empty(schema.root), budget=server.limits.xpath_nodes)
         env.evaluate(compile_expr(expr), env.root)
     except (RpcError, RpcErrors, ValueError) as fault:
-        raise refusal("filter-unsupported", str(fault)) from fault
+        raise refusal("filter-unsupported", str(fault), filter_failure_hint=str(fault)) from fault
     return expr

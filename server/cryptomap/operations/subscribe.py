@@ -11,7 +11,7 @@ from cryptomap.errors import MissingElement
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.inputs import check
 from cryptomap.operations.push import OnChange, Periodic
-from cryptomap.operations.refusals import SN, YP, refusal
+from cryptomap.operations.refusals import SN, YP, hinting, refusal
 from cryptomap.operations.stream_subscription import StreamSubscription
 from cryptomap.operations.subscriptions import Dynamic
 from cryptomap.schema.nodes import Operation
@@ -28,7 +28,9 @@ async def establish_subscription(call: Call) -> Reply:
     operation, given = _operation(call), await call.server.aside.run(_given, call)
     if given.text("encoding") not in (None, f"{SN}:encode-xml"):
         raise refusal("encoding-unsupported", "notifications are encoded in XML here")
-    subscription = _kind(given)(call, given)
+    kind = _kind(given)
+    with hinting(call.server.schema, "establish-subscription", kind.kind.module):
+        subscription = kind(call, given)
     if len(call.session.subscriptions) >= call.server.limits.subscriptions:
         raise refusal("insufficient-resources", f"a session can have {call.server.limits.subscriptions} subscriptions")
     if isinstance(subscription, OnChange):
@@ -52,7 +54,9 @@ def _kind(given: Node) -> type[StreamSubscription | Periodic | OnChange]:
 
 async def modify_subscription(call: Call) -> Reply:
     """What is given is changed, what is not given stays."""
-    _owned(call, given := _given(call, is_checked=False)).modify(call, given)
+    subscription = _owned(call, given := _given(call, is_checked=False))
+    with hinting(call.server.schema, "modify-subscription", subscription.kind.module):
+        subscription.modify(call, given)
     return None
 
 

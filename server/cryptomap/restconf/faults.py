@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from cryptomap.data.path import parse_instance_identifier, text_of
-from cryptomap.errors import ErrorPath, InvalidValue, OperationFailed, OperationNotSupported, RpcError
+from cryptomap.errors import ErrorPath, Info, InvalidValue, OperationFailed, OperationNotSupported, RpcError
 from cryptomap.netconf.messages import error_fields
 from cryptomap.operations.redact import module_path
 from cryptomap.restconf.messages import JSON, RESTCONF, XML, Response
@@ -135,5 +135,5 @@ def _info_name(schema: Schema, name: str) -> str:
     return f"{module}:{local}" if module else local
 
 
-def _info_text(schema: Schema, text: str | ErrorPath) -> str:
-    return _path_json(schema, text) if isinstance(text, ErrorPath) else text
+def _info_text(schema: Schema, value: Info) -> str:
+    return _path_json(schema, value) if isinstance(value, ErrorPath) else str(value)

@@ -13,7 +13,7 @@ import pytest_asyncio
 from cryptomap.data.build import build
 from cryptomap.operations.replay_log import ReplayLog
 from support.lab import Client, Lab, door_schema, errors, tags
-from support.subscriber import SN, delete, establish, kill, modify, subscribed, terminated, told
+from support.subscriber import SN, delete, establish, hints, kill, modify, subscribed, terminated, told
 from support.timers import ManualTimers
 
 OpenLab = Callable[..., Awaitable[Lab]]
@@ -141,6 +141,18 @@ async def test_rfc_8640_section_7_refusals(lab: Lab, inside: str, expected: tupl
     alice = await lab.connect()
     assert refused(await alice.rpc(establish(inside))) == [expected]
     assert await operational(alice) == ""
+
+
+async def test_a_filter_that_is_refused_is_answered_with_what_is_wrong_with_it(lab: Lab) -> None:
+    alice = await lab.connect()
+    bad = "<stream-xpath-filter>/[</stream-xpath-filter>"
+    number = await subscribed(alice, STORMS)
+    for operation, request in (("establish", establish(bad + STREAM)), ("modify", modify(number, bad))):
+        reply = hints(await alice.rpc(request))
+        name = f"{operation}-subscription-stream-error-info"
+        assert reply.startswith(f'<error-info><{name} xmlns="{SN}" xmlns:ietf-subscribed-notifications="{SN}"><reason>')
+        assert "<reason>ietf-subscribed-notifications:filter-unsupported</reason><filter-failure-hint>" in reply
+        assert reply.endswith(f"</filter-failure-hint></{name}></error-info>")
 
 
 async def test_too_many_subscriptions(lab: Lab) -> None:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from cryptomap.data.build import build
 from cryptomap.data.tree import Path, Value
 from support.lab import BASE, Client, Lab, door, door_schema, errors
-from support.subscriber import DS, YP, delete, establish, kill, modify, resync, subscribed, terminated, told
+from support.subscriber import DS, YP, delete, establish, hints, kill, modify, resync, subscribed, terminated, told
 from support.timers import ManualTimers
 
 OpenLab = Callable[..., Awaitable[Lab]]
@@ -318,6 +318,21 @@ async def test_delete_and_kill(lab: Lab, bob: Client, timers: ManualTimers) -> N
 async def test_rfc_8640_section_7_refusals(lab: Lab, inside: str, tag: str, identity: str | None) -> None:
     alice = await lab.connect()
     assert [(e.tag, e.app_tag) for e in errors(await alice.rpc(establish(inside)))] == [(tag, identity)]
+
+
+async def test_a_period_that_is_too_short_is_answered_with_one_that_is_not(lab: Lab) -> None:
+    alice = await lab.connect()
+    short = "<yp:datastore>ds:running</yp:datastore><yp:periodic><yp:period>{}</yp:period></yp:periodic>"
+    hint = "<period-hint>10</period-hint>"
+    assert hints(await alice.rpc(establish(short.format(9)))) == (
+        f'<error-info><establish-subscription-datastore-error-info xmlns="{YP}" xmlns:ietf-yang-push="{YP}">'
+        f"<reason>ietf-yang-push:period-unsupported</reason>{hint}"
+        "</establish-subscription-datastore-error-info></error-info>"
+    )
+    number = await subscribed(alice, periodic())
+    reply = hints(await alice.rpc(modify(number, short.format(1))))
+    assert hint in reply
+    assert "<modify-subscription-datastore-error-info " in reply
 
 
 async def test_on_change_of_nothing_that_is_announced(start: OpenLab, timers: ManualTimers, counter: Counter) -> None:

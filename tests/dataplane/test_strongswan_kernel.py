@@ -15,7 +15,7 @@ from cryptomap_backend.conformance import PSK, example_tunnel
 from cryptomap_backend.intent import EspProposal, Initiate, Intent, Selector, Tunnel, bound
 from cryptomap_backend.state import TunnelState, TunnelStatus
 from cryptomap_backend.strongswan import StrongswanBackend, create
-from cryptomap_backend.strongswan.vici import Vici
+from cryptomap_backend.strongswan.vici import Rejected, Vici
 from cryptomap_backend.table import STRONGSWAN
 from dataplane.gateways import AH, ESP, Gateways, settings
 
@@ -122,3 +122,53 @@ def test_an_authentication_header_is_marked_alike(
     assert (child.protocol, child.integrity, child.transform_set) == ("ah", "sha2-256-128", "H")
     (seen,) = gateways.send([0])
     assert (seen.heard, seen.ipsec.protocol, seen.ipsec.tos) == (0, AH, 0xA0)
+
+
+def test_packets_have_the_dscp_of_the_set_that_was_negotiated(
+    gateways: Gateways, daemons: tuple[Vici, Vici], backend: StrongswanBackend
+) -> None:
+    """Not of the first one that is listed, which the peer does not take."""
+    answer(daemons, esp_proposals=["aes128-sha1"])
+    sets = EspProposal("S1", integrity="sha2-256-128", dscp=1), EspProposal("S2", dscp=0x12)
+    wanted = tunnel(*sets)
+    commit(backend, wanted)
+    until(backend, wanted, lambda state: [child.applied_dscp for child in state.children] == [0x12])
+    (seen,) = gateways.send([0])
+    assert (seen.heard, seen.ipsec.tos) == (0, 0x12 << 2)
+
+
+def test_of_two_maps_that_select_a_packet_the_preferred_takes_it(
+    gateways: Gateways, daemons: tuple[Vici, Vici], backend: StrongswanBackend
+) -> None:
+    """Although the other is narrower; and nobody would answer that."""
+    answer(daemons, local_ts=["192.168.0.0/16"])
+    base = tunnel(initiate=Initiate.TRAFFIC)
+    wide = Selector(IPv4Network("192.168.1.0/24"), IPv4Network("192.168.0.0/16"))
+    first = replace(base, selector=wide, preference=1)
+    second = replace(base, id=base.id._replace(crypto_map="second"), remote=IPv4Address("10.0.0.9"), preference=2)
+    backend.apply(backend.prepare(between(Intent(), Intent.of([first, second]))))
+    gateways.send([0], hear=False)
+    until(backend, first, is_up)
+    assert backend.observe(second.id).tunnels[second.id].status is TunnelStatus.DOWN
+
+
+def test_what_the_kernel_refuses_is_told_until_it_takes_it(
+    gateways: Gateways, daemons: tuple[Vici, Vici], backend: StrongswanBackend
+) -> None:
+    """As when its tables are full: charon negotiates an SA that the kernel does not take. The peer begins, because its
+    kernel is the same, and would refuse first what it is asked for."""
+    answer(daemons, esp_proposals=["aes128-aesxcbc"])
+    begin = {"ike": "peer", "child": "net", "timeout": "20000"}
+    wanted = tunnel(EspProposal("X", integrity="aes-xcbc-96"), initiate=Initiate.TRAFFIC)
+    commit(backend, wanted)
+    gateways.vm.run("cp /proc/sys/kernel/modprobe /run/modprobe; echo > /proc/sys/kernel/modprobe; modprobe -r xcbc")
+    try:
+        with pytest.raises(Rejected):
+            daemons[1].request("initiate", begin)
+        state = until(backend, wanted, lambda state: state.last_error is not None)
+        assert state.last_error == "the kernel refused the SA: does it have the algorithm, and ESP and AH?"
+        assert not state.children
+    finally:
+        gateways.vm.run("cat /run/modprobe > /proc/sys/kernel/modprobe; modprobe xcbc")
+    daemons[1].request("initiate", begin)
+    assert until(backend, wanted, is_up).last_error is None

@@ -1,4 +1,4 @@
-"""The thread that does what the monitor finds to be done: negotiate, try again, close what was replaced.
+"""The thread that does what the monitor finds to be done: negotiate, try again, close what was replaced, look.
 
 Nothing waits for a peer here: charon is told to begin and answers at once; how it went is an event."""
 
@@ -8,7 +8,7 @@ import logging
 import threading
 from typing import Any
 
-from cryptomap_backend.strongswan.monitor import Initiate, Job, Monitor
+from cryptomap_backend.strongswan.monitor import Close, Initiate, Job, Look, Monitor
 from cryptomap_backend.strongswan.vici import Lost, Rejected, Vici
 
 __all__ = ["Keeper"]
@@ -69,12 +69,18 @@ class Keeper:
     def _request(self, job: Job) -> None:
         """Tried twice: a connection that charon has closed since its last use is only noticed by using it."""
         try:
-            self._vici.request(*_request(job))
+            self._ask(job)
         except Lost:
+            self._ask(job)
+
+    def _ask(self, job: Job) -> None:
+        if isinstance(job, Look):
+            self._monitor.refresh(self._vici.stream("list-sas", "list-sa", {"ike": job.connection}))
+        else:
             self._vici.request(*_request(job))
 
 
-def _request(job: Job) -> tuple[str, dict[str, Any]]:
+def _request(job: Initiate | Close) -> tuple[str, dict[str, Any]]:
     if isinstance(job, Initiate):
         return "initiate", {"ike": job.connection, "child": job.child, "timeout": AT_ONCE}
     which = {"child-id": str(job.child)} if job.child is not None else {"ike-id": str(job.ike)}

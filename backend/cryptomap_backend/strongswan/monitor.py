@@ -21,12 +21,15 @@ from cryptomap_backend.strongswan.records import ChildRecord, IkeRecord, childre
 from cryptomap_backend.strongswan.tracked import Tracked
 from cryptomap_backend.strongswan.wording import Cause, cause_of
 
-__all__ = ["EVENTS", "Close", "Initiate", "Job", "Monitor"]
+__all__ = ["EVENTS", "Close", "Initiate", "Job", "Look", "Monitor"]
 
 EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "log")
 
 GIVE_UP_AFTER = 240.0
 """Seconds after which a negotiation without a set-up timer counts as failed, whatever charon still does."""
+
+REKEYS = "N(REKEY_SA)"
+"""What charon's log says of a request that replaces a child SA (RFC 7296 section 1.3.3)."""
 
 UNTOLD = Cause("the negotiation failed; charon's log has the details", refused=False)
 
@@ -50,7 +53,15 @@ class Close:
     forced: bool = False
 
 
-Job = Initiate | Close
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Read the counters of a connection now: of an SA that a rekey replaces charon tells only what was asked for while
+    it was there."""
+
+    connection: str
+
+
+Job = Initiate | Close | Look
 
 
 class Monitor:
@@ -65,6 +76,7 @@ class Monitor:
         self._names: dict[TunnelId | ResponderId, str] = {}
         self._dirty: set[str] = set()
         self._due: list[tuple[float, str]] = []
+        self._looks: set[str] = set()
         self.changed = threading.Condition(self._lock)
 
     # ===== what is wanted =====
@@ -242,8 +254,11 @@ class Monitor:
         self._publish(EventKind.IKE_REKEYED, tracked, "IKE SA rekeyed", new)
 
     def _log(self, message: Mapping[str, Any]) -> None:
-        tracked = self._tracked.get(message.get("ikesa-name", ""))
-        cause = cause_of(message.get("msg", "")) if tracked else None
+        tracked, text = self._tracked.get(message.get("ikesa-name", "")), message.get("msg", "")
+        if tracked is not None and REKEYS in text:
+            self._looks.add(tracked.connection.name)
+            self.changed.notify_all()
+        cause = cause_of(text) if tracked else None
         if tracked is None or cause is None:
             return
         uid = int(message.get("ikesa-uniqueid", 0))
@@ -337,7 +352,9 @@ class Monitor:
             while self._due and self._due[0][0] <= now:
                 self._dirty.add(heappop(self._due)[1])
             names, self._dirty = sorted(self._dirty), set()
-            jobs = [job for name in names if name in self._tracked for job in self._jobs_of(self._tracked[name], now)]
+            jobs: list[Job] = [Look(name) for name in sorted(self._looks)]
+            self._looks.clear()
+            jobs += [job for name in names if name in self._tracked for job in self._jobs_of(self._tracked[name], now)]
             for name in names:
                 again = self._again(self._tracked[name]) if name in self._tracked else None
                 if again is not None:

@@ -24,7 +24,7 @@ from cryptomap_backend.linux.marks import Marks
 from cryptomap_backend.simulator.events import EventQueue
 from cryptomap_backend.state import Counters, EventKind, Role, TunnelState, TunnelStatus
 from cryptomap_backend.strongswan.messages import Translator
-from cryptomap_backend.strongswan.monitor import Close, Monitor
+from cryptomap_backend.strongswan.monitor import Close, Job, Look, Monitor
 from cryptomap_backend.strongswan.monitor import Initiate as Begin
 
 TRANSLATOR = Translator(marks=Marks())
@@ -55,7 +55,7 @@ class World:
         (state,) = self.monitor.tunnels().values()
         return state
 
-    def jobs(self) -> list[Begin | Close]:
+    def jobs(self) -> list[Job]:
         return self.monitor.jobs()[0]
 
     def events(self) -> list[tuple[EventKind, str]]:
@@ -120,6 +120,21 @@ class World:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+# ===== counters =====
+
+
+@pytest.mark.parametrize("side", ["generating", "parsed"])
+def test_the_counters_are_read_when_a_rekey_begins(world: World, side: str) -> None:
+    """Once the outbound SA is replaced charon can tell no more what it has sent."""
+    world.up()
+    world.jobs()
+    world.log(f"{side} CREATE_CHILD_SA request 2 [ N(REKEY_SA) SA No TSi TSr ]")
+    assert world.jobs() == [Look(world.connection.name)]
+    assert world.jobs() == []
+    world.log(f"{side} CREATE_CHILD_SA request 3 [ SA No TSi TSr ]")
+    assert world.jobs() == []
 
 
 # ===== up and down =====

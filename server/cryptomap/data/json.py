@@ -16,7 +16,7 @@ from lxml import etree
 from cryptomap.data.path import to_xpath
 from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, Value, entries_of, key_of, values_of
 from cryptomap.data.view import View
-from cryptomap.data.xml.read import any_value
+from cryptomap.data.xml.anydata import any_value
 from cryptomap.data.xml.seal import Sealer
 from cryptomap.errors import BadElement, InvalidValue, MissingElement, RpcError, RpcErrors, UnknownElement
 from cryptomap.schema.nodes import Any_, Container, DataNode, InnerNode, Leaf, LeafList, ListNode, Schema

@@ -6,7 +6,6 @@ alike are read together first (``shapes``), and only the others are walked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import lru_cache
 from itertools import islice, repeat
@@ -16,6 +15,7 @@ from typing import Any, TypeAlias, TypeGuard, cast
 from lxml import etree
 
 from cryptomap.data.tree import AnyValue, Key, KeylessEntries, Node, Path, Value, entries_of, key_from_text, values_of
+from cryptomap.data.xml.anydata import any_value, without_attributes
 from cryptomap.data.xml.faults import Faults, local_name, names_at
 from cryptomap.data.xml.seal import Sealer
 from cryptomap.data.xml.shapes import Shapes
@@ -41,7 +41,6 @@ leaf-list (a list where a value may be there several times)."""
 
 OnDuplicate: TypeAlias = Callable[[ListNode, etree._Element, Node], Node | None]
 
-_PREFIX = re.compile(r"([A-Za-z_][\w.-]*):")
 _ATTRIBUTE_INSIDE = etree.XPath("boolean(descendant::*/attribute::*)")
 _ELEMENTS_WITH_ATTRIBUTES = etree.XPath("descendant::*[@*]")
 
@@ -115,15 +114,9 @@ def _compiled(schema: InnerNode, config_only: bool) -> Read:
             tag = child.tag
             leaf = leafs.get(tag)
             if leaf is not None and slots[leaf[0]] is None and not len(child):
-                slot, known, parse = leaf
-                text = child.text
-                value = known(text)
-                if value is None:
-                    try:
-                        value = parse(text or "")
-                    except TypeFault:
-                        value = reader.text_value(cast(Leaf, schema.by_tag[tag]), child)
-                slots[slot] = value
+                slot, known, plain = leaf
+                value = known(child.text)
+                slots[slot] = reader.text_value(plain, child) if value is None else value
             elif (below := inner.get(tag)) is not None:
                 read_inner, put = below
                 put(reader, slots, child, read_inner(reader, child) if entry is None else entry)
@@ -149,10 +142,9 @@ def _is_plain(child: DataNode, config_only: bool) -> TypeGuard[Leaf]:
     return isinstance(child, Leaf) and not (child.secret or child.type.qualified) and (child.config or not config_only)
 
 
-def _leaf_plan(leaf: Leaf) -> tuple[int, Callable[[str | None], str | None], Callable[[str], str]]:
-    """Slot, what is known of texts seen before, and what makes a value of any other."""
-    kind = leaf.type.plain()
-    return leaf.slot, kind.known, kind.parse
+def _leaf_plan(leaf: Leaf) -> tuple[int, Callable[[str | None], str | None], Leaf]:
+    """Slot, what is known of texts seen before, and the leaf for any other."""
+    return leaf.slot, leaf.type.plain().known, leaf
 
 
 def _put(child: InnerNode) -> Put:
@@ -348,7 +340,7 @@ class Reader:
         """Content of anydata or anyxml, without the attributes of its element if these are the protocol's; ``None`` and
         a fault if it has no canonical form."""
         try:
-            return any_value(element if with_attributes or not element.attrib else _without_attributes(element))
+            return any_value(element if with_attributes or not element.attrib else without_attributes(element))
         except etree.C14NError:
             message = "a namespace here has a relative name, which means nothing outside of this message"
             self.faults.add(InvalidValue, message, element, info=_bad(element))
@@ -415,46 +407,6 @@ def _settled(schema: ListNode | LeafList, found: Any) -> Value | None:
     if isinstance(schema, LeafList):
         return values_of(schema, found)
     return entries_of(schema, found) if schema.keys else KeylessEntries(found.values())
-
-
-def any_value(element: etree._Element) -> AnyValue:
-    """The element as it is, in exclusive canonical XML so that equal content is equal bytes; its own namespace is the
-    default one. Prefixes that only occur in texts or attribute values stay declared as well, because such a text may be
-    a qualified name."""
-    copy = etree.fromstring(etree.tostring(element, with_tail=False))  # libxml2's c14n of a part loses namespaces
-    used = {prefix for text in _texts(copy) for prefix in _PREFIX.findall(text)}
-    if copy.prefix is not None and copy.prefix not in used:
-        copy = _unprefixed(copy)
-    declared = {prefix for item in copy.iter(etree.Element) for prefix in item.nsmap}
-    kept = sorted(prefix for prefix in used if prefix in declared)
-    return AnyValue(
-        etree.tostring(copy, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=kept)
-    )
-
-
-def _without_attributes(element: etree._Element) -> etree._Element:
-    """A copy of an anydata element without the attributes of the protocol; what is inside is the client's own."""
-    copy = etree.fromstring(etree.tostring(element, with_tail=False))
-    copy.attrib.clear()
-    return copy
-
-
-def _unprefixed(element: etree._Element) -> etree._Element:
-    own = etree.QName(element).namespace
-    nsmap: dict[Any, str] = {prefix: uri for prefix, uri in element.nsmap.items() if prefix and uri != own}
-    if own is not None:
-        nsmap[None] = own
-    outer = etree.Element(element.tag, {str(name): str(value) for name, value in element.items()}, nsmap=nsmap)
-    outer.text = element.text
-    outer.extend(list(element))
-    return outer
-
-
-def _texts(element: etree._Element) -> Iterator[str]:
-    for item in element.iter(etree.Element):
-        yield item.text or ""
-        yield item.tail or ""
-        yield from map(str, item.attrib.values())
 
 
 def _bad(element: etree._Element) -> tuple[tuple[str, str], ...]:

@@ -125,11 +125,16 @@ class DfBit(StrEnum):
 class Secret:
     """A handle on a key: prints redacted, compares by a keyed fingerprint, gives the bytes only to :meth:`reveal`."""
 
-    __slots__ = ("_reveal", "fingerprint")
+    __slots__ = ("_fingerprint", "_reveal")
 
     def __init__(self, fingerprint: str, reveal: Callable[[], bytes]) -> None:
-        self.fingerprint = fingerprint
+        self._fingerprint = fingerprint
         self._reveal = reveal
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells keys apart, and tells nothing about them."""
+        return self._fingerprint
 
     def reveal(self) -> bytes:
         """The clear key. Only for the moment it is handed to what computes with it; never store or print it."""

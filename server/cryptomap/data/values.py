@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from cryptomap.data.defaults import case_in_use
 from cryptomap.data.tree import Entries, EntriesTypes, Key, Node, UserEntries, Value
@@ -20,6 +20,7 @@ from cryptomap.schema.nodes import DataNode, InnerNode, Leaf, LeafList
 
 __all__ = [
     "Fields",
+    "Policy",
     "Route",
     "container",
     "entries",
@@ -112,7 +113,7 @@ class Fields:
 
     def of(self, node: Node) -> tuple[Any, ...]:
         """The values in effect, in the order of the names, as :meth:`Route.effective` gives them."""
-        plan = self._plans.get(node.schema) or self._plan(node.schema)
+        plan = self._plans.get(node.schema) or self.plan(node.schema)
         found = plan.get(node.slots)
         return plan.completed(found, node) if None in found else found
 
@@ -122,24 +123,74 @@ class Fields:
         found = to.value(node)
         if isinstance(found, Node):
             return self.of(found)
-        schema = cast(InnerNode, to.child)
-        plan = self._plans.get(schema) or self._plan(schema)
-        return plan.completed((None,) * len(self._names), None)
+        plan = self.plan(cast(InnerNode, to.child))
+        return plan.completed(plan.nothing, None)
 
-    def _plan(self, schema: InnerNode) -> _Plan:
-        plan = self._plans[schema] = _Plan([route(schema, name) for name in self._names])
+    def plan(self, schema: InnerNode) -> _Plan:
+        """How they are read from one kind of node."""
+        plan = self._plans.get(schema)
+        if plan is None:
+            plan = self._plans[schema] = _Plan([route(schema, name) for name in self._names])
         return plan
+
+
+T = TypeVar("T")
+MEMORY = 256
+
+
+class Policy(Generic[T]):
+    """Fields that hold the same few values in most objects, as what ``make`` makes of them, given the values in effect.
+    What it made is remembered by the explicit values: an object of a known policy costs one look-up.
+
+    >>> LIMITS = Policy(lambda mtu, count: (int(mtu), int(count)), "mtu", "maximum-child-sa")
+    """
+
+    __slots__ = ("_fields", "_known", "_make")
+
+    def __init__(self, make: Callable[..., T], *names: str) -> None:
+        self._fields = Fields(*names)
+        self._make = make
+        self._known: dict[InnerNode, dict[tuple[Any, ...], T]] = {}
+
+    def of(self, node: Node) -> T:
+        plan = self._fields.plan(node.schema)
+        if plan.is_guarded:  # what is in effect depends on more than these fields
+            return self._make(*self._fields.of(node))
+        return self._remembered(node.schema, plan, plan.get(node.slots), node)
+
+    def below(self, node: Node, path: str) -> T:
+        """The same for the container at a path, which may be absent."""
+        to = route(node.schema, path)
+        found = to.value(node)
+        if isinstance(found, Node):
+            return self.of(found)
+        schema = cast(InnerNode, to.child)
+        plan = self._fields.plan(schema)
+        return self._remembered(schema, plan, plan.nothing, None)
+
+    def _remembered(self, schema: InnerNode, plan: _Plan, explicit: tuple[Any, ...], node: Node | None) -> T:
+        known = self._known.get(schema)
+        if known is None:
+            known = self._known[schema] = {}
+        found = known.get(explicit)
+        if found is None:
+            if len(known) >= MEMORY:
+                known.clear()
+            found = known[explicit] = self._make(*plan.completed(explicit, node))
+        return found
 
 
 class _Plan:
     """How fields are read from one kind of node: ``get`` takes their explicit values from its slots."""
 
-    __slots__ = ("_defaults", "_guarded", "_has_defaults", "get")
+    __slots__ = ("_defaults", "_guarded", "_has_defaults", "get", "is_guarded", "nothing")
 
     def __init__(self, routes: list[Route]) -> None:
         self.get: Callable[[tuple[Value | None, ...]], tuple[Any, ...]] = itemgetter(*[to.slot for to in routes])
         self._defaults = tuple([None if to.in_choice else to.default for to in routes])
         self._guarded = [(position, to) for position, to in enumerate(routes) if to.in_choice]
+        self.is_guarded = bool(self._guarded)
+        self.nothing = (None,) * len(routes)
         self._has_defaults = any(to.default is not None for to in routes)
 
     def completed(self, explicit: tuple[Any, ...], node: Node | None) -> tuple[Any, ...]:

@@ -33,11 +33,11 @@ from cryptomap.ipsec.drift import DriftWatch
 from cryptomap.ipsec.events import RESYNCHRONIZE, SA_CHANGES, STATUS_CHANGES, Notifications
 from cryptomap.ipsec.figures import TunnelFigures, figures
 from cryptomap.ipsec.hooks import BackendParticipant
+from cryptomap.ipsec.keys import Secrets
 from cryptomap.ipsec.names import CONTEXTS, Kind
-from cryptomap.ipsec.nouns import Secrets
 from cryptomap.ipsec.observer import Observer
 from cryptomap.ipsec.platform import Facts, Surroundings
-from cryptomap.ipsec.rules import findings
+from cryptomap.ipsec.rules import findings, violations
 from cryptomap.ipsec.scope import Policy, Scopes
 from cryptomap.ipsec.state import State
 from cryptomap.ipsec.state_platform import HealthRecord, platform, status_of
@@ -125,14 +125,13 @@ class Gateway:
         return findings(self._scopes.of(transition))
 
     def examine(self, snapshot: Snapshot) -> list[RpcError]:
-        """What all rules say of a whole configuration: for a start-up, when the platform may be another one than when
+        """What rules a whole configuration breaks: for a start-up, when the platform may be another one than when
         it was committed. What it violates is logged and shown as state; it is served all the same."""
-        found = list(findings(self._scopes.whole(snapshot)))
-        errors = [error for error in found if error.severity != "warning"]
+        errors = violations(self._scopes.whole(snapshot))
         for error in errors:
             log.error("running breaks a commit rule on this platform: %s", error)
         self._violations = tuple(str(error) for error in errors[:MAX_VIOLATIONS])
-        return found
+        return errors
 
     # ===== state and actions =====
 

@@ -7,27 +7,22 @@ adds to it and answers as well as it can.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
-from typing import Protocol
 
 from cryptomap.data import values
 from cryptomap.data.tree import Node
-from cryptomap.data.values import Fields
+from cryptomap.data.values import Fields, Policy
+from cryptomap.ipsec.keys import Secrets, octets, secret
 from cryptomap.ipsec.keywords import keyword
 from cryptomap.ipsec.names import Kind
 from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
 from cryptomap_backend.intent import (
     Address,
     AddressRange,
-    Authentication,
     Child,
-    DeadPeerDetection,
     DfBit,
     EspProposal,
-    Ike,
     IkeProposal,
     ManualKeys,
     ManualSa,
@@ -40,36 +35,23 @@ from cryptomap_backend.intent import (
 
 __all__ = [
     "Missing",
-    "Secrets",
     "address",
-    "authentication",
     "child",
     "children",
     "df_bit",
     "esp_proposal",
     "family_of",
     "hmac_in_use",
-    "ike",
     "ike_proposal",
+    "ike_proposals",
     "interface_address",
     "manual_child",
     "manual_keys",
+    "number",
     "protocol_number",
     "selector",
     "template_children",
 ]
-
-
-class Secrets(Protocol):
-    """What can be learnt of a sealed leaf, given its schema path; the vault."""
-
-    def reveal(self, path: str, sealed: str) -> bytes:
-        """The clear text. Asked for only when a backend computes with the key."""
-        ...
-
-    def fingerprint(self, path: str, sealed: str) -> str:
-        """What tells keys apart, whichever master key sealed them."""
-        ...
 
 
 Missing = list[str]
@@ -78,6 +60,7 @@ DEFAULT_INTEGRITY = "sha1-96"
 PORT_MAX = 65535
 PROTOCOLS = {"tcp": 6, "udp": 17}
 ICMP = {4: 1, 6: 58}
+ICMP_NUMBERS = frozenset(ICMP.values())
 EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 DF_BITS = {"copy-bit": DfBit.COPY, "set-bit": DfBit.SET, "clear-bit": DfBit.CLEAR}
 MODES = {str(mode): mode for mode in Mode}
@@ -85,38 +68,10 @@ MODES = {str(mode): mode for mode in Mode}
 # What is read of each kind of object.
 ACL_RULE = Fields("protocol", "action")
 ACL_END = Fields("prefix", "lower-port", "upper-port", "port")
-IKE_SET = Fields("name", "encryption", "hmac", "prf", "group", "lifetime")
-ESP_SET = Fields("name", "protocol", "encryption", "hmac", "group", "mode", "esn", "dscp")
-PAYLOAD = Fields(
-    "name",
-    "transform-set",
-    "match",
-    "lifetime",
-    "rekey",
-    "rekey-keepalive",
-    "ignore-rekeying-requests",
-    "maximum-child-sa",
-    "mtu",
-    "lifetime-kilobytes",
-    "lifetime-sequence-number",
-)
+ESP_SET = Fields("name", "dscp")
+PAYLOAD = Fields("name", "transform-set")
 ADDRESS_RANGE = Fields("start-address", "end-address")
 ENDPOINT = "endpoint"
-IKE = Fields(
-    "transform-set",
-    "dscp",
-    "allow-empty-ikesa",
-    "max-retransmissions",
-    "retransmission-timeout",
-    "retransmission-exponential",
-    "setup-timer",
-    "rekey",
-    "rekey-disallow-param-change",
-)
-IKE_NOTIFICATIONS = Fields("error-notification", "use-rfc5996-notification")
-PEER_LISTS = Fields("ca-certificate", "ca-crl")
-KEEPALIVE = Fields("interval", "timeout", "num-retry")
-CREDENTIAL = Fields("identity", "pre-shared-key", "certificate", "encrypted-key")
 
 
 # ===== small things =====
@@ -139,7 +94,7 @@ def network(text: str) -> Prefix:
     return IPv4Network((socket.inet_pton(socket.AF_INET, first), int(length)), strict=False)
 
 
-def _number(text: str | None) -> int | None:
+def number(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
@@ -174,7 +129,7 @@ def selector(rule: Node, family: int) -> Selector:
     destination."""
     name, action = ACL_RULE.of(rule)
     protocol = protocol_number(name, family)
-    icmp = protocol in ICMP.values()
+    icmp = protocol in ICMP_NUMBERS
     source, source_ports = _end(rule, "source", family)
     destination, destination_ports = _end(rule, "destination", family)
     return Selector(
@@ -214,29 +169,31 @@ def _compared(operator: str, port: int) -> tuple[PortRange, ...]:
 
 
 def ike_proposal(node: Node) -> IkeProposal:
-    return _ike_proposal(IKE_SET.of(node))
+    return IKE_SET.of(node)
 
 
-@lru_cache(maxsize=256)
-def _ike_proposal(fields: tuple[str, ...]) -> IkeProposal:
-    """Remembered, because a few IKE transform sets serve all maps."""
-    name, encryption, hmac, prf, group, lifetime = fields
+def _ike_proposal(name: str, encryption: str, hmac: str, prf: str, group: str, lifetime: str) -> IkeProposal:
     return IkeProposal(name, keyword(encryption), keyword(hmac), keyword(prf), int(group), int(lifetime))
 
 
+IKE_SET = Policy(_ike_proposal, "name", "encryption", "hmac", "prf", "group", "lifetime")
+
+
 def esp_proposal(node: Node) -> EspProposal:
-    name, protocol, encryption, hmac, group, mode, esn, dscp = ESP_SET.of(node)
+    name, dscp = ESP_SET.of(node)
+    return EspProposal(name, *ESP_POLICY.of(node), number(dscp))
+
+
+def _esp_policy(
+    protocol: str, encryption: str, hmac: str | None, group: str, mode: str, esn: str
+) -> tuple[str, str, str, int | None, Mode, bool]:
+    """From ``EspProposal.protocol`` to ``esn``."""
     cipher = _cipher(protocol, encryption)
-    return EspProposal(
-        name,
-        protocol,
-        cipher,
-        _integrity(cipher, hmac),
-        None if group == "none" else int(group),
-        MODES[mode],
-        esn == "true",
-        _number(dscp),
-    )
+    dh_group = None if group == "none" else int(group)
+    return protocol, cipher, _integrity(cipher, hmac), dh_group, MODES[mode], esn == "true"
+
+
+ESP_POLICY = Policy(_esp_policy, "protocol", "encryption", "hmac", "group", "mode", "esn")
 
 
 def encryption_in_use(node: Node) -> str:
@@ -261,7 +218,7 @@ def _integrity(cipher: str, hmac: str | None) -> str:
     return "null" if known and known.aead else DEFAULT_INTEGRITY
 
 
-def _ike_proposals(names: tuple[str, ...], context: Node) -> tuple[IkeProposal, ...]:
+def ike_proposals(names: tuple[str, ...], context: Node) -> tuple[IkeProposal, ...]:
     nodes = [values.entry(context, Kind.IKE_SET, name) for name in names]
     return tuple([ike_proposal(node) for node in nodes if node is not None])
 
@@ -284,22 +241,38 @@ def children(owner: Node, context: Node, missing: Missing) -> tuple[Child, ...]:
 
 
 def child(payload: Node, context: Node) -> Child:
-    name, sets, match, lifetime, rekey, keepalive, ignore_rekey, max_child_sa, mtu, volume, sequence = PAYLOAD.of(
-        payload
-    )
-    return Child(
-        name,
-        _esp_proposals(sets or (), context),
-        family_of(match),
-        _number(lifetime),
-        rekey == "true",
-        keepalive == "true",
-        ignore_rekey == "true",
-        int(max_child_sa),
-        int(mtu),
-        _number(volume),
-        int(sequence),
-    )
+    name, sets = PAYLOAD.of(payload)
+    return Child(name, _esp_proposals(sets or (), context), *CHILD_POLICY.of(payload))
+
+
+def _child_policy(
+    match: str,
+    lifetime: str | None,
+    rekey: str,
+    keepalive: str,
+    ignore_rekey: str,
+    max_child_sa: str,
+    mtu: str,
+    volume: str | None,
+    sequence: str,
+) -> tuple[int, int | None, bool, bool, bool, int, int, int | None, int]:
+    """From ``Child.family`` to ``lifetime_sequence``."""
+    flags = rekey == "true", keepalive == "true", ignore_rekey == "true"
+    return family_of(match), number(lifetime), *flags, int(max_child_sa), int(mtu), number(volume), int(sequence)
+
+
+CHILD_POLICY = Policy(
+    _child_policy,
+    "match",
+    "lifetime",
+    "rekey",
+    "rekey-keepalive",
+    "ignore-rekeying-requests",
+    "maximum-child-sa",
+    "mtu",
+    "lifetime-kilobytes",
+    "lifetime-sequence-number",
+)
 
 
 def template_children(template: Node, context: Node, missing: Missing) -> tuple[Child, ...]:
@@ -322,83 +295,6 @@ def _address_range(payload: Node, side: str, child: Child, missing: Missing) -> 
         missing.append(f"{side} of payload {child.name} is no range of IPv{child.family} addresses: {first} to {last}")
         return None
     return first, last
-
-
-# ===== IKE =====
-
-
-def ike(owner: Node, context: Node, secrets: Secrets, missing: Missing) -> Ike:
-    """The IKE policy of a map or template."""
-    sets, dscp, allow_empty, retransmissions, timeout, exponential, setup_timer, rekey, no_change = IKE.below(
-        owner, "ikev2/ikev2-ikesa"
-    )
-    proposals = _ike_proposals(sets or (), context)
-    if not proposals:
-        missing.append("no ikev2-ikesa transform-set is listed")
-    error, rfc5996 = IKE_NOTIFICATIONS.below(owner, "ikev2/ikev2-ikesa/policy")
-    certificates, crls = PEER_LISTS.below(owner, "ikev2")
-    return Ike(
-        proposals=proposals,
-        local=authentication(owner, "local", secrets, missing),
-        remote=authentication(owner, "remote", secrets, missing),
-        dscp=int(dscp),
-        allow_empty=allow_empty == "true",
-        max_retransmissions=int(retransmissions),
-        retransmission_timeout_ms=int(timeout),
-        exponential=exponential == "true",
-        setup_timer=_number(setup_timer),
-        rekey=rekey == "true",
-        disallow_param_change=no_change == "true",
-        error_notification=error == "true",
-        rfc5996_notification=rfc5996 == "true",
-        dpd=_dead_peer_detection(owner),
-        fragmentation=values.flag(owner, "ikev2/ikev2-ikesa/fragmentation/enabled"),
-        ca_certificates=certificates or (),
-        crls=crls or (),
-    )
-
-
-def _dead_peer_detection(owner: Node) -> DeadPeerDetection | None:
-    keepalive = values.container(owner, "ikev2/keepalive")
-    if keepalive is None:
-        return None
-    interval, timeout, retries = KEEPALIVE.of(keepalive)
-    return DeadPeerDetection(int(interval), int(timeout), int(retries))
-
-
-def authentication(owner: Node, side: str, secrets: Secrets, missing: Missing) -> Authentication:
-    """How the local or remote side proves itself."""
-    base = f"ikev2/authentication/{side}"
-    identity, key, certificate, encrypted_key = CREDENTIAL.below(owner, base)
-    if key is not None:
-        secret = _secret(owner, f"{base}/pre-shared-key", key, secrets, _plain)
-        return Authentication("pre-shared-key", secret, identity)
-    if certificate is not None:
-        return Authentication("certificate", None, identity, _certificate(owner, side, missing))
-    if "eap-profile" in _methods(owner, base):
-        profile = values.leaf(owner, f"{base}/eap-profile")
-        if profile is not None:
-            return Authentication("eap", None, identity, profile)
-    if encrypted_key is not None:
-        missing.append(f"the {side} key is in the vendor's encrypted form, which only the vendor's platform can use")
-    else:
-        missing.append(f"authentication {side} is not set")
-    return Authentication(identity=identity)
-
-
-def _certificate(owner: Node, side: str, missing: Missing) -> str | None:
-    if side == "remote":
-        return None
-    name = values.leaf(owner, "ikev2/certificate")
-    if name is None:
-        missing.append("authentication local is by certificate, but certificate is not set")
-    return name
-
-
-def _methods(owner: Node, base: str) -> frozenset[str]:
-    """The names below one side of authentication: templates know more methods than maps."""
-    node = values.route(owner.schema, base).child
-    return frozenset(child.name for child in getattr(node, "children", ()))
 
 
 # ===== manual keys =====
@@ -443,37 +339,4 @@ def _takes_key(algorithm: object) -> bool:
 
 def _key(owner: Node, path: str, secrets: Secrets) -> Secret | None:
     sealed = values.leaf(owner, path)
-    return None if sealed is None else _secret(owner, path, sealed, secrets, _octets)
-
-
-# ===== secrets =====
-
-
-def _secret(owner: Node, path: str, sealed: str, secrets: Secrets, convert: Callable[[bytes], bytes]) -> Secret:
-    """A handle on the sealed leaf at a path."""
-    where = values.route(owner.schema, path).child.path
-    return Secret(secrets.fingerprint(where, sealed), _Opening(where, sealed, secrets, convert))
-
-
-class _Opening:
-    """Reveals one sealed leaf. A closure would do, at three times the memory; there are two a tunnel."""
-
-    __slots__ = ("_convert", "_sealed", "_secrets", "_where")
-
-    def __init__(self, where: str, sealed: str, secrets: Secrets, convert: Callable[[bytes], bytes]) -> None:
-        self._where = where
-        self._sealed = sealed
-        self._secrets = secrets
-        self._convert = convert
-
-    def __call__(self) -> bytes:
-        return self._convert(self._secrets.reveal(self._where, self._sealed))
-
-
-def _plain(clear: bytes) -> bytes:
-    return clear
-
-
-def _octets(clear: bytes) -> bytes:
-    """The octets of a yang:hex-string."""
-    return bytes.fromhex(clear.decode().replace(":", ""))
+    return None if sealed is None else secret(owner, path, sealed, secrets, octets)

@@ -14,8 +14,10 @@ from cryptomap.data import values
 from cryptomap.data.tree import Node
 from cryptomap.data.values import Fields
 from cryptomap.ipsec import marking, nouns
+from cryptomap.ipsec.ike import ike_policy
+from cryptomap.ipsec.keys import Secrets
 from cryptomap.ipsec.names import Config, Kind, Named
-from cryptomap.ipsec.nouns import Missing, Secrets
+from cryptomap.ipsec.nouns import Missing
 from cryptomap_backend.intent import (
     NO_PREFERENCE,
     Address,
@@ -94,12 +96,14 @@ class ServiceReading:
 
 
 class Reader:
-    """Reads one configuration. Each crypto map is read once, however many rules and bindings ask for it."""
+    """Reads one configuration. Each crypto map, and each tunnel of :meth:`tunnels`, is read once, however many rules
+    and bindings ask for it."""
 
     def __init__(self, root: Node, secrets: Secrets) -> None:
         self.config = Config(root)
         self._secrets = secrets
         self._maps: dict[Named, MapReading] = {}
+        self._tunnels: dict[TunnelId, Tunnel] = {}
 
     # ===== crypto maps =====
 
@@ -143,7 +147,7 @@ class Reader:
         """How packets are protected: by negotiation, or by static keys."""
         if kind is not TunnelKind.MANUAL:
             children = nouns.children(node, context, missing)
-            return children, nouns.ike(node, context, self._secrets, missing), None
+            return children, ike_policy(node, context, self._secrets, missing), None
         child = nouns.manual_child(node, context, selector.source.version if selector else 4, missing)
         proposal = next(iter(child.proposals), None)
         return (child,), None, nouns.manual_keys(node, proposal, self._secrets, missing)
@@ -152,6 +156,9 @@ class Reader:
 
     def tunnel(self, item: TunnelId) -> Tunnel | None:
         """The tunnel of a bound map, as if bound now; ``None`` if it is not bound or lacks something."""
+        known = self._tunnels.get(item)
+        if known is not None:
+            return known
         interface = self.config.find(Kind.INTERFACE, Named(item.context, item.interface))
         binding = None if interface is None else values.entry(interface, Kind.MAP, item.crypto_map)
         crypto_map = self.crypto_map(Named(item.context, item.crypto_map))
@@ -179,6 +186,7 @@ class Reader:
                 for place, binding in enumerate(values.entries(interface, Kind.MAP)):
                     tunnel = self._bound(name, interface, binding, place)
                     if tunnel is not None:
+                        self._tunnels[tunnel.id] = tunnel
                         yield tunnel
 
     def _bound(self, name: str, interface: Node, binding: Node, place: int) -> Tunnel | None:
@@ -197,7 +205,7 @@ class Reader:
             return None
         missing: Missing = []
         children = nouns.template_children(node, context, missing)
-        ike = nouns.ike(node, context, self._secrets, missing)
+        ike = ike_policy(node, context, self._secrets, missing)
         maximum = values.number(node, "max-childsa/maximum")
         return TemplateReading(
             ike=replace(ike, max_child_sa=maximum),

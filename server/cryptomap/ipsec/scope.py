@@ -12,9 +12,9 @@ from cryptomap.data.validation import Snapshot, empty_snapshot
 from cryptomap.datastore.transaction import Origin, Transition
 from cryptomap.errors import ErrorPath
 from cryptomap.ipsec import marking, nouns
+from cryptomap.ipsec.keys import Secrets
 from cryptomap.ipsec.names import CONTEXTS, Config, Kind, Named, leaf_at, where
 from cryptomap.ipsec.neighbours import Neighbours
-from cryptomap.ipsec.nouns import Secrets
 from cryptomap.ipsec.platform import Facts, Surroundings
 from cryptomap.ipsec.read import Reader, followed
 from cryptomap.ipsec.touched import Touched, affected_by, everything, objects_at, touched_by
@@ -244,8 +244,12 @@ class Scopes:
     def _neighbours_of(self, old: Snapshot, new: Snapshot, affected: Touched) -> Neighbours:
         """The index of ``new``, made from that of ``old`` if that is at hand. Two are kept: a commit that is refused
         leaves the old one in use, one that succeeds the new one."""
-        known = next((index for root, index in self._neighbours if root is old.root), None)
-        made = (known or Neighbours.of(Config(old.root))).updated(Config(new.root), affected)
+        known = {id(root): index for root, index in self._neighbours}
+        made = known.get(id(new.root))
+        if made is not None:
+            return made
+        before = known.get(id(old.root)) or Neighbours.of(Config(old.root))
+        made = before.updated(Config(new.root), affected)
         kept = [(root, index) for root, index in self._neighbours if root is old.root]
         self._neighbours = [*kept, (new.root, made)]
         return made

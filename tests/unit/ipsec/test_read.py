@@ -99,6 +99,47 @@ def test_a_secret_is_revealed_to_who_asks_and_to_nobody_else() -> None:
     assert again == found
 
 
+class CountingVault:
+    """The vault, and the schema paths of which fingerprints were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def reveal(self, path: str, sealed: str) -> bytes:
+        return VAULT.reveal(path, sealed)
+
+    def fingerprint(self, path: str, sealed: str) -> str:
+        self.asked.append(path)
+        return VAULT.fingerprint(path, sealed)
+
+
+def test_no_secret_is_opened_to_read_a_map_or_to_see_that_it_stays_the_same() -> None:
+    desk, vault = Desk(), CountingVault()
+    desk.load(contexts(bundle()))
+    before, after = [Reader(desk.running.root, vault).tunnel(M) for _ in range(2)]
+    assert before == after
+    assert vault.asked == []
+    assert before is not None
+    assert before.ike is not None
+    assert before.ike.local.secret != before.ike.remote.secret  # of other paths, though the clear text is the same
+    assert len(vault.asked) == 2
+    assert hash(before.ike.local.secret) == hash(before.ike.local.secret)
+    assert len(vault.asked) == 2  # once a handle
+
+
+def test_what_maps_have_in_common_is_made_once() -> None:
+    desk = Desk()
+    maps = [crypto_map(name) for name in ("m1", "m2")]
+    desk.load(contexts(context("red", acl("a"), ike_set(), esp_set(), *maps)))
+    reader = desk.scopes.reader(desk.running)
+    first, second = [reader.crypto_map(Named("red", name)) for name in ("m1", "m2")]
+    assert first is not None
+    assert second is not None
+    assert first.ike is not None
+    assert second.ike is not None
+    assert first.ike.proposals[0] is second.ike.proposals[0]
+
+
 def test_manual_keys_are_octets() -> None:
     inner = interface("if", binding("m")), acl("a"), esp_set(), crypto_map(type="manual", inner=manual())
     found = tunnel(contexts(context("red", *inner)))

@@ -462,6 +462,11 @@ def test_every_rule_has_a_case() -> None:
     assert {rule.name for rule in RULES} - {"backend-capability"} == {case.rule for case in CASES}
 
 
+def test_a_rule_that_warns_never_refuses_and_one_that_refuses_is_asked_at_a_start() -> None:
+    warning = {rule.name for rule in RULES if rule.warns}
+    assert warning == {case.rule for case in CASES} - {case.rule for case in CASES if case.severity == "error"}
+
+
 def test_every_finding_carries_the_name_of_its_rule() -> None:
     """Or one of the two tags of backend-capability."""
     names = {rule.name for rule in RULES} | {"unsupported-algorithm"}

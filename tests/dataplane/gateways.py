@@ -4,6 +4,9 @@ Namespaces ``left`` and ``right`` are joined by a veth pair with VLAN 100 (10.0.
 (10.3.0.0/24, whose IPsec packets leave with an MPLS label; it leads to 192.168.22.0/24). Behind them are 192.168.1.1,
 192.168.11.1 and fd01::1 on the left; 192.168.2.1, 192.168.12.1 and fd02::1 on the right. ``left2`` and ``right2`` are
 the same once more, with equal addresses, on wires of their own. Each is a context of the backend.
+
+Namespace ``vrfs``, made on demand, is a left gateway three times over, in VRF devices ``red`` and ``blue`` and in its
+main routing table: equal addresses again, and wires to ``right3``, ``right4`` and ``right5``.
 """
 
 from __future__ import annotations
@@ -22,8 +25,11 @@ from dataplane.vm.machine import HERE, Machine
 
 ROOT = HERE.parents[2]
 SOCKET = "/run/cryptomap/helper.sock"
+VRF_SOCKET = "/run/cryptomap/vrf-helper.sock"
 LABEL = 200
 CONTEXTS = {"ipsec-d": "left", "peer": "right", "second": "left2", "second-peer": "right2"}
+VRF_CONTEXTS = {"red": "vrfs", "shared": "vrfs", "red-peer": "right3", "blue-peer": "right4", "main-peer": "right5"}
+VRF_PEERS = {"red": "right3", "blue": "right4", "": "right5"}
 ESP, AH = 50, 51
 
 MODULES = (
@@ -70,13 +76,53 @@ def _batch(namespace: str, lines: Sequence[str]) -> str:
     return f"ip -n {namespace} -batch - <<'END'\n" + "\n".join(lines) + "\nEND"
 
 
+def vrf_wiring(vrf: str, peer: str, number: int) -> str:
+    """A shell script that joins one routing table of namespace ``vrfs`` with a namespace on the right."""
+    wire, vlan, loopback, table = f"w{number}", f"{vrf or 'main'}100", vrf or "lo", f"vrf {vrf}" if vrf else ""
+    macs = f"02:00:00:00:{number:02x}:01", f"02:00:00:00:{number:02x}:02"
+    pair = f"link add {wire} netns vrfs address {macs[0]} type veth peer name {peer} netns {peer} address {macs[1]}"
+    master = [f"link add {vrf} type vrf table {number}", f"link set {vrf} up"] if vrf else []
+    lines = [
+        *master,
+        *(f"link set {wire} up", f"link add link {wire} name {vlan} type vlan id 100"),
+        *([f"link set {vlan} master {vrf}"] if vrf else []),
+        *(f"link set {vlan} up", f"addr add 10.0.0.1/24 dev {vlan}", f"addr add 2001:db8::1/64 dev {vlan} nodad"),
+        *(f"addr add 192.168.1.1/32 dev {loopback}", f"addr add fd01::1/128 dev {loopback} nodad"),
+        f"route add 192.168.2.0/24 via 10.0.0.2 src 192.168.1.1 {table}",
+        f"route add fd02::/64 via 2001:db8::2 src fd01::1 {table}",
+    ]
+    return "\n".join([f"ip netns add {peer}; ip {pair}", _batch("vrfs", lines), _batch(peer, side(peer, 2, macs[0]))])
+
+
+LOCAL_AFTER_VRFS = "\n".join(
+    f"ip -n vrfs -{family} rule add pref 32765 table local; ip -n vrfs -{family} rule del pref 0" for family in (4, 6)
+)
+"""An address of the main table would else be ours in every VRF."""
+
+
 def settings(*contexts: str) -> dict[str, object]:
-    """Of backend and helper alike; of these contexts or of all."""
+    """Of backend and helper alike; of these contexts or of all in namespaces of their own."""
     return {
         "contexts": {context: {"namespace": CONTEXTS[context]} for context in contexts or CONTEXTS},
         "devices": [
             {"context": "ipsec-d", "device": "v100"},
             {"context": "ipsec-d", "device": "v300", "mpls-label": LABEL},
+        ],
+    }
+
+
+def vrf_settings() -> dict[str, object]:
+    """Of the contexts around namespace ``vrfs``: red lives in a VRF device, shared in the main routing table, its VRF
+    customer in another VRF device."""
+    contexts = {context: {"namespace": namespace} for context, namespace in VRF_CONTEXTS.items()}
+    contexts["red"]["vrf-device"] = "red"
+    return {
+        "contexts": contexts,
+        "vrfs": [{"context": "shared", "vrf": "customer", "vrf-device": "blue"}],
+        "devices": [
+            {"context": "red", "device": "red100"},
+            {"context": "shared", "device": "main100"},
+            {"context": "shared", "vrf": "customer", "device": "blue100"},
         ],
     }
 
@@ -112,15 +158,19 @@ class Gateways:
 
     def __init__(self, vm: Machine) -> None:
         self.vm = vm
-        vm.run(f"mkdir -p /run/cryptomap; cat > /run/cryptomap/backend.json <<'END'\n{json.dumps(settings())}\nEND")
-        helper = [sys.executable, "-m", "cryptomap_backend.helper", "--socket", SOCKET]
-        vm.start(["env", f"PYTHONPATH={ROOT / 'backend'}", *helper, "--settings", "/run/cryptomap/backend.json"])
+        vm.run("mkdir -p /run/cryptomap")
+        self._start_helper(SOCKET, settings())
         vm.run(f"modprobe -a {MODULES}", check=False)
         vm.run(wiring("left", "right", 1))
         vm.run(wiring("left2", "right2", 2))
         vm.wait_for(SOCKET)
         self.helper = vm.forward(SOCKET)
         self._try_algorithms()
+
+    def _start_helper(self, at: str, allowed: dict[str, object]) -> None:
+        self.vm.run(f"cat > {at}.json <<'END'\n{json.dumps(allowed)}\nEND")
+        helper = [sys.executable, "-m", "cryptomap_backend.helper", "--socket", at, "--settings", f"{at}.json"]
+        self.vm.start(["env", f"PYTHONPATH={ROOT / 'backend'}", *helper])
 
     def _try_algorithms(self) -> None:
         """Once with nothing to load: the kernel would start modprobe some sixty times, which is slow without KVM."""
@@ -129,6 +179,16 @@ class Gateways:
         backend.capabilities()
         backend.close()
         self.vm.run("cat /run/modprobe > /proc/sys/kernel/modprobe")
+
+    def with_vrfs(self) -> LinuxBackend:
+        """Namespace ``vrfs`` and its peers, a helper for them, and a backend of all their contexts."""
+        self.vm.run("modprobe vrf; ip netns add vrfs; ip -n vrfs link set lo up")
+        for number, (vrf, peer) in enumerate(VRF_PEERS.items(), 3):
+            self.vm.run(f"set -e; {vrf_wiring(vrf, peer, number)}")
+        self.vm.run(LOCAL_AFTER_VRFS)
+        self._start_helper(VRF_SOCKET, vrf_settings())
+        self.vm.wait_for(VRF_SOCKET)
+        return create({**vrf_settings(), "helper": str(self.vm.forward(VRF_SOCKET))})
 
     def backend(self, *contexts: str) -> LinuxBackend:
         """A backend of these contexts or of all, in this process, whose kernel is the machine's."""
@@ -149,12 +209,16 @@ class Gateways:
         ends: tuple[str, str] = ("left", "right"),
         hear: bool = True,
         ports: Sequence[int] = (4000,),
+        wire: str = "",
+        vrfs: tuple[str, str] = ("", ""),
     ) -> list[Seen]:
-        """UDP packets of each ToS byte to each port, from the first end to the second, which is to hear them."""
+        """UDP packets of each ToS byte to each port, from the first end to the second, which is to hear them. The wire
+        is the second end's device of its own name if none is given; ``vrfs`` are the VRF devices of the two ends."""
         said = {
             "from": ends[0],
             "to": ends[1],
-            "wire": ends[1],
+            "wire": wire or ends[1],
+            "vrfs": vrfs,
             "source": source,
             "destination": destination,
             "packets": [(byte, port) for port in ports for byte in tos],

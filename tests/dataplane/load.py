@@ -17,6 +17,7 @@ from cryptomap_backend.change import Change, between, change_of
 from cryptomap_backend.conformance import example_tunnel
 from cryptomap_backend.intent import Initiate, Intent, Selector, Tunnel, bound
 from cryptomap_backend.linux.local import LocalKernel
+from cryptomap_backend.linux.nft import Program
 from cryptomap_backend.linux.objects import Add, Policy, Remove
 from cryptomap_backend.linux.settings import Settings as LinuxSettings
 from cryptomap_backend.linux.translate import objects
@@ -46,7 +47,7 @@ def numbered(number: int, dscp: int | None = 0x28) -> Tunnel:
 
 
 def test_policies_in_this_kernel() -> None:
-    """Policies alone, natively: this kernel may have no ESP."""
+    """Policies and nftables, natively; this kernel may have no ESP. The table does not grow with the maps."""
     name = f"cmload{time.monotonic_ns() % 10**6}"
     settings = LinuxSettings.of({"contexts": {"ipsec-d": {"namespace": name}}})
     wanted = [
@@ -60,6 +61,10 @@ def test_policies_in_this_kernel() -> None:
     try:
         with told(f"{len(wanted)} policies of {MANY} maps, natively"):
             assert kernel.transact([Add(name, item) for item in wanted]) == 3 * MANY
+        program = Program(settings.table, settings.marks)
+        with told("the nftables table for all of them"):
+            kernel.load_program(name, program)
+        assert kernel.program_digest(name, settings.table) == program.digest
         with told("listing them"):
             assert len(kernel.policies(name)) == 3 * MANY
         with told("removing them"):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
 from cryptomap_backend.linux.egress import Egress, Marked
 from cryptomap_backend.linux.nft import Program
-from cryptomap_backend.linux.objects import Add, Policy, PolicyKey, Remove, Sa, SaKey, Update
-from cryptomap_backend.linux.settings import Settings
+from cryptomap_backend.linux.objects import Add, Policy, PolicyKey, Remove, Sa, SaKey, Update, VrfMark
+from cryptomap_backend.linux.settings import DEVICE, Domain, Settings
 
 __all__ = ["Forbidden", "Guard"]
 
-DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 SMALLEST_SPI = 256
 """Smaller ones are reserved (RFC 4303 section 2.1)."""
 
@@ -29,6 +27,8 @@ class Guard:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._namespaces = frozenset(settings.all_namespaces)
+        self._vrfs = {vrf for namespace in self._namespaces for vrf in settings.vrfs(namespace)}
+        self._vrf_marks = {namespace: frozenset(_vrf_marks(settings, namespace)) for namespace in self._namespaces}
 
     def check(self, verb: str, arguments: Iterable[Any]) -> None:
         for argument in arguments:
@@ -58,6 +58,7 @@ class Guard:
         ours = (settings.table, settings.marks, settings.priority_major)
         self._demand((item.table, item.marks, item.major) == ours, "a table, marks or priorities that are not ours")
         known = {egress.device for egress in settings.devices}
+        self._demand(set(item.vrfs) <= self._vrfs, "a VRF device that is not in the settings")
         self._demand(set(item.devices) <= known, "a device that is not in the settings")
         self._demand(all(DEVICE.fullmatch(device) for device in item.devices), "a strange device name")
         self._demand(len(item.dscp_to_cos) == 64 and _all_in(item.dscp_to_cos, 8), "strange priorities")
@@ -73,6 +74,8 @@ class Guard:
             return  # the kernel's side refuses to remove what is not ours
         first, last = self._settings.reqids
         self._demand(first <= item.item.reqid <= last, "a request id that is not ours")
+        known = item.item.key.vrf_mark in self._vrf_marks[item.namespace]
+        self._demand(known, "the mark of a VRF that is not in the settings")
         if isinstance(item.item, Sa):
             self._sa(item.item)
         else:
@@ -91,6 +94,12 @@ class Guard:
     def _demand(fine: bool, what: str) -> None:
         if not fine:
             raise Forbidden(f"the helper's settings do not allow {what}")
+
+
+def _vrf_marks(settings: Settings, namespace: str) -> Iterator[VrfMark]:
+    """Those of a namespace: of its main routing table and of its VRF devices."""
+    for device in ("", *dict(settings.vrfs(namespace)).values()):
+        yield settings.vrf_mark(Domain(namespace, device))
 
 
 def _all_in(values: Iterable[int], limit: int) -> bool:

@@ -31,7 +31,7 @@ from cryptomap_backend.linux.objects import Object, Operation, Remove, SaKey, Se
 from cryptomap_backend.linux.observing import state_of
 from cryptomap_backend.linux.operations import operations
 from cryptomap_backend.linux.settings import Settings
-from cryptomap_backend.linux.translate import Place, complaints, sa_keys
+from cryptomap_backend.linux.translate import Place, complaints, domain, sa_keys
 from cryptomap_backend.plan import EffectKind, Plan, effect_of, make_plan
 from cryptomap_backend.simulator.events import EventQueue
 from cryptomap_backend.state import (
@@ -203,15 +203,15 @@ class LinuxBackend:
     # ===== observing =====
 
     def _state(self, tunnel: Tunnel, kernel: Kernel | None = None) -> TunnelState:
-        namespace = self._settings.namespace(tunnel.id.context)
-        seen = (kernel or self._reads).find_sas(namespace, sa_keys(tunnel))
+        namespace = self._namespace(tunnel)
+        seen = (kernel or self._reads).find_sas(namespace, sa_keys(tunnel, self._settings))
         return self._state_of(tunnel, {item.key: item for item in seen})
 
     def _states(self, tunnels: Map[TunnelId, Tunnel]) -> tuple[dict[TunnelId, TunnelState], bool]:
         """Of all tunnels, and whether every namespace could be read."""
         seen: dict[str, dict[SaKey, SeenSa]] = {}
         complete = True
-        for namespace in {self._settings.namespace(tunnel.context) for tunnel in tunnels}:
+        for namespace in {self._namespace(tunnel) for tunnel in tunnels.values()}:
             try:
                 seen[namespace] = {item.key: item for item in self._reads.sas(namespace)}
             except Unavailable as fault:
@@ -219,13 +219,16 @@ class LinuxBackend:
         states = {
             tunnel.id: self._state_of(tunnel, seen[namespace])
             for tunnel in tunnels.values()
-            if (namespace := self._settings.namespace(tunnel.id.context)) in seen
+            if (namespace := self._namespace(tunnel)) in seen
         }
         return states, complete
 
     def _state_of(self, tunnel: Tunnel, seen: Mapping[SaKey, SeenSa]) -> TunnelState:
         earlier = self._holdings.earlier.get(tunnel.id, Counters())
-        return state_of(tunnel, seen, self._settings.marks, earlier)
+        return state_of(tunnel, seen, self._settings, earlier)
+
+    def _namespace(self, tunnel: Tunnel) -> str:
+        return domain(tunnel, self._settings).namespace
 
 
 def _sorted(tunnels: Map[TunnelId, Tunnel]) -> list[Tunnel]:

@@ -57,7 +57,7 @@ class Holdings:
                 if other == tunnel.id and owner is not None and owner not in changed:
                     other = owner
                 if other != tunnel.id:
-                    raise Refused(f"{tunnel.id} and {other} have the same {_what(place)} in the same network namespace")
+                    raise Refused(f"{tunnel.id} and {other} have the same {_what(place)} in the same {_where(place)}")
 
     def objects(self, tunnel: Tunnel) -> dict[Place, Object]:
         """The kernel's objects of a tunnel, held or about to be."""
@@ -86,6 +86,10 @@ class Holdings:
     def _forget_places(self, tunnel: Tunnel) -> None:
         for place in places(tunnel, self._settings):
             self._places.pop(place, None)
+
+
+def _where(place: Place) -> str:
+    return "VRF" if place[1].vrf_mark[0] else "network namespace"
 
 
 def _what(place: Place) -> str:

@@ -36,6 +36,13 @@ __all__ = ["LocalKernel"]
 
 Seen = TypeVar("Seen")
 
+FULL = "the kernel has no room for more"
+MEANINGS = {
+    errno.EEXIST: "somebody else has one of that kind",
+    **dict.fromkeys((errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC), FULL),
+}
+"""What errors mean to an operator, beyond the kernel's own words."""
+
 
 class LocalKernel:
     """``reqids`` is the range of request ids that are ours, both ends included."""
@@ -57,14 +64,10 @@ class LocalKernel:
         sent = self._sent()
         before = self._journal(operations)
         self._refuse_foreign(operations)
-        undo: list[tuple[str, Message]] = []
         try:
-            for (namespace, _), group in groupby(operations, key=_phase):
-                self._do(namespace, list(group), before, undo)
-        except ApplyFailed as fault:
-            self._undo(undo, fault)
-            raise
+            self._do_or_undo(operations, before)
         except OSError as fault:
+            self.close()  # acknowledgements that are still on their way must not be taken for those of others
             raise OutcomeUnknown(f"the kernel stopped answering: {fault}") from fault
         return self._sent() - sent
 
@@ -138,6 +141,17 @@ class LocalKernel:
                     f"request id {operation.item.reqid} of {_text(operation.item.key)} is not one of ours"
                 )
 
+    def _do_or_undo(
+        self, operations: Sequence[Operation], before: Mapping[tuple[str, SaKey | PolicyKey], Frame]
+    ) -> None:
+        undo: list[tuple[str, Message]] = []
+        try:
+            for (namespace, _), group in groupby(operations, key=_phase):
+                self._do(namespace, list(group), before, undo)
+        except ApplyFailed as fault:
+            self._undo(undo, fault)
+            raise
+
     def _do(
         self,
         namespace: str,
@@ -153,7 +167,9 @@ class LocalKernel:
                 undo.append((namespace, xfrm.inverse(operation, before.get((namespace, _key(operation))))))
         if faults:
             operation = operations[faults[0].index]
-            raise ApplyFailed(f"the kernel refused to {_verb(operation)} {_text(_key(operation))}: {faults[0]}")
+            raise ApplyFailed(
+                f"the kernel refused to {_verb(operation)} {_text(_key(operation))}: {_reason(faults[0])}"
+            )
 
     def _undo(self, undo: Sequence[tuple[str, Message]], cause: ApplyFailed) -> None:
         for namespace, group in groupby(reversed(undo), key=lambda item: item[0]):
@@ -208,6 +224,11 @@ def _key(operation: Operation) -> SaKey | PolicyKey:
 
 def _verb(operation: Operation) -> str:
     return type(operation).__name__.lower()
+
+
+def _reason(fault: Fault) -> str:
+    meaning = MEANINGS.get(fault.errno)
+    return f"{meaning} ({fault})" if meaning else str(fault)
 
 
 def _text(key: SaKey | PolicyKey) -> str:

@@ -89,7 +89,14 @@ class LinuxMarker:
             devices = tuple([egress.device for egress in settings.devices if egress.namespace == namespace])
             yield (
                 namespace,
-                Program(settings.table, settings.marks, marking.dscp_to_cos, devices, settings.priority_major),
+                Program(
+                    settings.table,
+                    settings.marks,
+                    marking.dscp_to_cos,
+                    devices,
+                    settings.priority_major,
+                    settings.vrfs(namespace),
+                ),
             )
 
     def _egresses(self, marking: L2Marking) -> Iterator[tuple[Egress, Marked]]:

@@ -5,6 +5,10 @@ is still 0 (the kernel copied the inner one, RFC 4301 section 5.1.2), one map fr
 that writes the SA's DSCP. Writing a DSCP leaves the two ECN bits as they are. A map straight from mark to DSCP would be
 shorter, but nftables 1.0.6 refuses it; and it miscompiles look-ups by ``ip6 dscp``, hence one rule per value there.
 
+Where VRF devices are named, hooks ``prerouting`` and ``output`` first write into the mark which VRF a packet is in: the
+kernel shows each packet of a VRF to them with the VRF's device. The latter is a ``route`` chain, after which the packet
+is routed, and looked up in the IPsec policies, once more.
+
 Hook ``postrouting`` turns the outer DSCP into a packet priority on the devices that mark. The document replaces our own
 table whole, in one transaction; tables of others are not mentioned.
 """
@@ -28,14 +32,15 @@ UDP_ESP = "udp sport 4500"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All that the document of a namespace depends on. ``devices`` are those that mark, ``major`` is that of our packet
-    priorities."""
+    """All that the document of a namespace depends on. ``devices`` are those that mark, ``vrfs`` the VRF devices with
+    their numbers, ``major`` is that of our packet priorities."""
 
     table: str = "cryptomap"
     marks: Marks = NO_SHIFT
     dscp_to_cos: DscpToCos = (0,) * 64
     devices: tuple[str, ...] = ()
     major: int = 0x4351
+    vrfs: tuple[tuple[int, str], ...] = ()
 
     @property
     def digest(self) -> str:
@@ -50,6 +55,7 @@ def document(program: Program) -> str:
         f"delete table inet {program.table}",
         f"table inet {program.table} {{",
         f'  comment "{program.digest}"',
+        *(_vrfs(program) if program.vrfs else ()),
         *_fallback(program.marks),
         *(_priorities(program) if program.devices else ()),
         "}",
@@ -60,6 +66,17 @@ def document(program: Program) -> str:
 def removal(table: str) -> str:
     """What ``nft -f`` loads to remove our table, be it there or not."""
     return f"table inet {table} {{ }}\ndelete table inet {table}\n"
+
+
+def _vrfs(program: Program) -> Iterator[str]:
+    others = ~program.marks.vrf_mask & 0xFFFFFFFF
+    for kind, hook, direction in (("filter", "prerouting", "iifname"), ("route", "output", "oifname")):
+        yield f"  chain vrf-{hook} {{"
+        yield f"    type {kind} hook {hook} priority mangle - 1; policy accept;"
+        for number, device in program.vrfs:
+            mark = program.marks.vrf(number)
+            yield f'    {direction} "{device}" meta mark set meta mark and {others:#x} or {mark:#x}'
+        yield "  }"
 
 
 def _fallback(marks: Marks) -> Iterator[str]:

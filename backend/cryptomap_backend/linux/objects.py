@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from cryptomap_backend.intent import Address, Mode, Prefix
 
 __all__ = [
+    "NO_VRF",
     "Add",
     "Algorithms",
     "Direction",
@@ -27,6 +28,7 @@ __all__ = [
     "SeenSa",
     "Traffic",
     "Update",
+    "VrfMark",
 ]
 
 
@@ -38,12 +40,19 @@ class Direction(StrEnum):
     FORWARD = "forward"
 
 
+VrfMark: TypeAlias = tuple[int, int]
+"""(value, mask) of the packet mark that an SA or policy looks at; (0, 0) looks at none."""
+
+NO_VRF: VrfMark = (0, 0)
+
+
 class SaKey(NamedTuple):
-    """What tells SAs of a namespace apart (RFC 4301 section 4.1)."""
+    """What tells SAs of a namespace apart (RFC 4301 section 4.1), and those of its VRFs."""
 
     destination: Address
     spi: int
     protocol: str
+    vrf_mark: VrfMark = NO_VRF
 
 
 class PolicyKey(NamedTuple):
@@ -56,6 +65,7 @@ class PolicyKey(NamedTuple):
     protocol: int = 0
     source_port: tuple[int, int] = (0, 0)
     destination_port: tuple[int, int] = (0, 0)
+    vrf_mark: VrfMark = NO_VRF
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +86,15 @@ class Sa:
     mark: int = 0
     mask: int = 0
     clear_df: bool = False
+    vrf_mark: VrfMark = NO_VRF
 
     @property
     def key(self) -> SaKey:
-        return SaKey(self.destination, self.spi, self.protocol)
+        return SaKey(self.destination, self.spi, self.protocol, self.vrf_mark)
 
     @property
     def fingerprint(self) -> str:
-        """Equal for SAs that process packets alike: everything but the mark."""
+        """Equal for SAs that process packets alike: everything but the marks."""
         secrets = sha256(self.cipher_key + b"|" + self.auth_key).hexdigest()
         parts = (self.source, self.mode, self.reqid, self.encryption, self.integrity, secrets, self.clear_df)
         return sha256(repr(tuple(map(str, parts))).encode()).hexdigest()[:32]

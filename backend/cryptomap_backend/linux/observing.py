@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from cryptomap_backend.intent import Mode, Tunnel
 from cryptomap_backend.linux.marks import Marks
 from cryptomap_backend.linux.objects import SaKey, SeenSa, Traffic
+from cryptomap_backend.linux.settings import Settings
 from cryptomap_backend.linux.translate import sa_keys
 from cryptomap_backend.state import ChildSaState, Counters, TunnelState, TunnelStatus
 
 __all__ = ["counters_of", "state_of"]
 
 
-def state_of(tunnel: Tunnel, seen: Mapping[SaKey, SeenSa], marks: Marks, earlier: Counters) -> TunnelState:
+def state_of(tunnel: Tunnel, seen: Mapping[SaKey, SeenSa], settings: Settings, earlier: Counters) -> TunnelState:
     """The state of a tunnel, given the SAs of its namespace (or at least its own)."""
-    inbound, outbound = (seen.get(key) for key in sa_keys(tunnel))
+    inbound, outbound = (seen.get(key) for key in sa_keys(tunnel, settings))
     if inbound is None or outbound is None:
         return TunnelState(tunnel.id, TunnelStatus.ERROR, _missing(inbound, outbound), counters=earlier)
-    child = _child(tunnel, inbound, outbound, marks)
+    child = _child(tunnel, inbound, outbound, settings.marks)
     applied = ((child.transform_set, child.applied_dscp),)
     return TunnelState(tunnel.id, TunnelStatus.UP, None, None, (child,), earlier + child.counters, applied=applied)
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from cryptomap_backend.contract import ApplyFailed, Unavailable
@@ -37,13 +37,21 @@ def nft_version() -> str:
 
 
 def load(namespace: str, program: Program) -> None:
-    """Raises ApplyFailed."""
+    """Raises ApplyFailed, also if a VRF device is not there: nftables would wait for it in silence."""
+    _demand_vrfs(namespace, {device for _, device in program.vrfs})
     _do(namespace, ("nft", "-f", "-"), document(program))
 
 
 def remove(namespace: str, table: str) -> None:
     """Raises ApplyFailed."""
     _do(namespace, ("nft", "-f", "-"), removal(table))
+
+
+def _demand_vrfs(namespace: str, devices: Set[str]) -> None:
+    there = _shown(namespace, ("ip", "-j", "link", "show", "type", "vrf")) if devices else ()
+    missing = devices - {link.get("ifname") for link in there}
+    if missing:
+        raise ApplyFailed(f"{', '.join(sorted(missing))} is not a VRF device{_where(namespace)}")
 
 
 # ===== links and tc =====

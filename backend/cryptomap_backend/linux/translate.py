@@ -26,12 +26,12 @@ from cryptomap_backend.intent import (
     TunnelId,
     TunnelKind,
 )
-from cryptomap_backend.linux.objects import Direction, Object, Policy, PolicyKey, Sa, SaKey
+from cryptomap_backend.linux.objects import Direction, Object, Policy, PolicyKey, Sa, SaKey, VrfMark
 from cryptomap_backend.linux.ports import WITH_PORTS, masked
 from cryptomap_backend.linux.priorities import policy_priority
-from cryptomap_backend.linux.settings import Settings
+from cryptomap_backend.linux.settings import Domain, Settings
 
-__all__ = ["Place", "Taken", "complaints", "objects", "places", "reqid"]
+__all__ = ["Place", "Taken", "complaints", "domain", "objects", "places", "reqid", "sa_keys"]
 
 Place: TypeAlias = tuple[str, SaKey | PolicyKey]
 """A namespace and the key of an object in it."""
@@ -57,25 +57,31 @@ def reqid(tunnel: TunnelId, settings: Settings, taken: Taken) -> int:
 
 def objects(tunnel: Tunnel, number: int, settings: Settings) -> dict[Place, Object]:
     """All objects of a tunnel without complaints, SAs first. ``number`` is its request id."""
-    namespace = settings.namespace(tunnel.id.context)
+    namespace = domain(tunnel, settings).namespace
     made: list[Object] = [*_sas(tunnel, number, settings), *_policies(tunnel, number, settings)]
     return {(namespace, item.key): item for item in made}
 
 
 def places(tunnel: Tunnel, settings: Settings) -> list[Place]:
     """Where a tunnel's objects are; costs no key."""
-    namespace = settings.namespace(tunnel.id.context)
-    assert tunnel.manual is not None
-    local, remote = _ends(tunnel)
-    keys: list[SaKey | PolicyKey] = [_sa_key(local, tunnel.manual.inbound), _sa_key(remote, tunnel.manual.outbound)]
-    return [(namespace, key) for key in (*keys, *_policy_keys(tunnel))]
+    where = domain(tunnel, settings)
+    mark = settings.vrf_mark(where)
+    keys: list[SaKey | PolicyKey] = [*sa_keys(tunnel, settings), *_policy_keys(tunnel, mark)]
+    return [(where.namespace, key) for key in keys]
 
 
-def sa_keys(tunnel: Tunnel) -> tuple[SaKey, SaKey]:
+def sa_keys(tunnel: Tunnel, settings: Settings) -> tuple[SaKey, SaKey]:
     """Inbound and outbound."""
     assert tunnel.manual is not None
     local, remote = _ends(tunnel)
-    return _sa_key(local, tunnel.manual.inbound), _sa_key(remote, tunnel.manual.outbound)
+    mark = settings.vrf_mark(domain(tunnel, settings))
+    inbound, outbound = tunnel.manual.inbound, tunnel.manual.outbound
+    return SaKey(local, inbound.spi, inbound.protocol, mark), SaKey(remote, outbound.spi, outbound.protocol, mark)
+
+
+def domain(tunnel: Tunnel, settings: Settings) -> Domain:
+    """Where a tunnel lives: in the VRF of its interface, else in its context."""
+    return settings.domain(tunnel.id.context, tunnel.vrf)
 
 
 def complaints(tunnel: Tunnel | Responder) -> Iterator[Complaint]:
@@ -123,11 +129,12 @@ def _key_complaints(sa: ManualSa, proposal: EspProposal) -> Iterator[Complaint]:
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """One direction: outer addresses and keys."""
+    """One direction: outer addresses, keys and VRF."""
 
     source: Address
     destination: Address
     keys: ManualSa
+    vrf_mark: VrfMark
 
 
 def _ends(tunnel: Tunnel) -> tuple[Address, Address]:
@@ -135,20 +142,17 @@ def _ends(tunnel: Tunnel) -> tuple[Address, Address]:
     return tunnel.local, tunnel.remote
 
 
-def _sa_key(destination: Address, keys: ManualSa) -> SaKey:
-    return SaKey(destination, keys.spi, keys.protocol)
-
-
 def _sas(tunnel: Tunnel, number: int, settings: Settings) -> Iterator[Sa]:
     assert tunnel.manual is not None
     (proposal,) = tunnel.proposals
     local, remote = _ends(tunnel)
-    yield _sa(_Ends(remote, local, tunnel.manual.inbound), proposal, number)
+    vrf_mark = settings.vrf_mark(domain(tunnel, settings))
+    yield _sa(_Ends(remote, local, tunnel.manual.inbound, vrf_mark), proposal, number)
     marks = settings.marks
     # In transport mode the outer header is the application's own, which is never changed.
     marked = proposal.mode is Mode.TUNNEL
     yield _sa(
-        _Ends(local, remote, tunnel.manual.outbound),
+        _Ends(local, remote, tunnel.manual.outbound, vrf_mark),
         proposal,
         number,
         marks.value(tunnel.applied_dscp(proposal.name)) if marked else 0,
@@ -173,6 +177,7 @@ def _sa(ends: _Ends, proposal: EspProposal, number: int, mark: int = 0, mask: in
         mark,
         mask,
         clear_df,
+        ends.vrf_mark,
     )
 
 
@@ -183,12 +188,12 @@ def _policies(tunnel: Tunnel, number: int, settings: Settings) -> Iterator[Polic
     (proposal,) = tunnel.proposals
     local, remote = _ends(tunnel)
     priority = policy_priority(tunnel.preference, settings.policy_priority)
-    for key in _policy_keys(tunnel):
+    for key in _policy_keys(tunnel, settings.vrf_mark(domain(tunnel, settings))):
         source, destination = (local, remote) if key.direction is Direction.OUT else (remote, local)
         yield Policy(key, priority, number, proposal.protocol, proposal.mode, source, destination)
 
 
-def _policy_keys(tunnel: Tunnel) -> Iterator[PolicyKey]:
+def _policy_keys(tunnel: Tunnel, mark: VrfMark) -> Iterator[PolicyKey]:
     selector = tunnel.selector
     assert selector is not None
     if selector.action != "permit":
@@ -197,6 +202,6 @@ def _policy_keys(tunnel: Tunnel) -> Iterator[PolicyKey]:
     inwards = (Direction.IN, Direction.FORWARD) if proposal.mode is Mode.TUNNEL else (Direction.IN,)
     protocol = selector.protocol or 0
     for ours, theirs in product(masked(selector.source_ports), masked(selector.destination_ports)):
-        yield PolicyKey(Direction.OUT, selector.source, selector.destination, protocol, ours, theirs)
+        yield PolicyKey(Direction.OUT, selector.source, selector.destination, protocol, ours, theirs, mark)
         for direction in inwards:
-            yield PolicyKey(direction, selector.destination, selector.source, protocol, theirs, ours)
+            yield PolicyKey(direction, selector.destination, selector.source, protocol, theirs, ours, mark)

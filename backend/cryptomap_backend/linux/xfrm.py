@@ -15,6 +15,7 @@ from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
 from cryptomap_backend.intent import Address, Mode, Prefix
 from cryptomap_backend.linux.netlink import CREATE, EXCLUSIVE, Frame, Message, attribute, attributes
 from cryptomap_backend.linux.objects import (
+    NO_VRF,
     Add,
     Direction,
     Object,
@@ -26,6 +27,7 @@ from cryptomap_backend.linux.objects import (
     SeenSa,
     Traffic,
     Update,
+    VrfMark,
 )
 
 __all__ = [
@@ -51,7 +53,7 @@ NEW_SA, DEL_SA, GET_SA, NEW_POLICY, DEL_POLICY, GET_POLICY, UPD_POLICY, UPD_SA =
     0x19,
     0x1A,
 )
-AUTH, CRYPT, TEMPLATES, AUTH_TRUNCATED, EXTRA_FLAGS, SET_MARK, SET_MARK_MASK = 1, 2, 5, 20, 24, 29, 30
+AUTH, CRYPT, TEMPLATES, AUTH_TRUNCATED, MARK, EXTRA_FLAGS, SET_MARK, SET_MARK_MASK = 1, 2, 5, 20, 21, 24, 29, 30
 NO_PATH_MTU_DISCOVERY, AF_UNSPEC, ALIGN4 = 4, 32, 64
 OSEQ_MAY_WRAP = 2
 
@@ -123,10 +125,20 @@ def body(item: Object) -> bytes:
 
 def key_body(key: SaKey | PolicyKey) -> bytes:
     if isinstance(key, SaKey):
-        return struct.pack("!16sI", _packed(key.destination), key.spi) + struct.pack(
-            "=HBx", _family(key.destination), NUMBERS[key.protocol]
-        )
-    return _selector(key) + struct.pack("=IB3x", 0, DIRECTIONS.index(key.direction))
+        fixed = struct.pack("!16sI", _packed(key.destination), key.spi)
+        fixed += struct.pack("=HBx", _family(key.destination), NUMBERS[key.protocol])
+    else:
+        fixed = _selector(key) + struct.pack("=IB3x", 0, DIRECTIONS.index(key.direction))
+    return fixed + _mark(key.vrf_mark)
+
+
+def _mark(mark: VrfMark) -> bytes:
+    return attribute(MARK, struct.pack("=II", *mark)) if mark != NO_VRF else b""
+
+
+def _seen_mark(found: Mapping[int, bytes]) -> VrfMark:
+    value, mask = struct.unpack("=II", found.get(MARK, bytes(8)))
+    return value, mask
 
 
 def _sa_body(item: Sa) -> bytes:
@@ -138,7 +150,7 @@ def _sa_body(item: Sa) -> bytes:
         + CURRENT
         + SA_REST.pack(0, 0, 0, 0, item.reqid, _family(item.destination), MODES.index(item.mode), 0, _flags(item))
     )
-    return fixed + b"".join([attribute(kind, value) for kind, value in _sa_attributes(item)])
+    return fixed + b"".join([attribute(kind, value) for kind, value in _sa_attributes(item)]) + _mark(item.vrf_mark)
 
 
 def _flags(item: Sa) -> int:
@@ -171,7 +183,7 @@ def _policy_body(item: Policy) -> bytes:
     template = SA_ID.pack(_packed(item.destination), 0, NUMBERS[item.protocol])
     template += struct.pack("=H2x", _family(item.source)) + _packed(item.source)
     template += struct.pack("=IBBBxIII", item.reqid, MODES.index(item.mode), 0, 0, *[2**32 - 1] * 3)
-    return fixed + attribute(TEMPLATES, template)
+    return fixed + attribute(TEMPLATES, template) + _mark(item.key.vrf_mark)
 
 
 def _selector(key: PolicyKey) -> bytes:
@@ -228,6 +240,7 @@ def read_sa(frame: Frame) -> SeenSa | None:
         cipher_key,
         auth_key,
         clear_df=bool(flags & NO_PATH_MTU_DISCOVERY),
+        vrf_mark=_seen_mark(found),
     )
     mark = int(struct.unpack("=I", found.get(SET_MARK, bytes(4)))[0])
     traffic = Traffic(packets, octets, replays, failures, float(added))
@@ -254,7 +267,8 @@ def read_policy(frame: Frame) -> Policy | None:
     """A policy as shown; ``None`` if it is of a kind that none of ours is."""
     data = frame.body
     priority, _, direction = struct.unpack_from("=IIB", data, 152)
-    template = attributes(data[POLICY_SIZE:]).get(TEMPLATES, b"")
+    found = attributes(data[POLICY_SIZE:])
+    template = found.get(TEMPLATES, b"")
     if direction >= len(DIRECTIONS) or len(template) != 64:
         return None
     destination, _, number = SA_ID.unpack_from(template, 0)
@@ -263,7 +277,7 @@ def read_policy(frame: Frame) -> Policy | None:
     if number not in PROTOCOLS or mode >= len(MODES):
         return None
     return Policy(
-        _policy_key(data, DIRECTIONS[direction]),
+        _policy_key(data, DIRECTIONS[direction], _seen_mark(found)),
         priority,
         reqid,
         PROTOCOLS[number],
@@ -273,7 +287,7 @@ def read_policy(frame: Frame) -> Policy | None:
     )
 
 
-def _policy_key(data: bytes, direction: Direction) -> PolicyKey:
+def _policy_key(data: bytes, direction: Direction, vrf_mark: VrfMark) -> PolicyKey:
     destination, source, dport, dmask, sport, smask = SELECTOR.unpack_from(data, 0)
     family, dlength, slength, protocol, _, _ = SELECTOR_REST.unpack_from(data, 40)
     return PolicyKey(
@@ -283,6 +297,7 @@ def _policy_key(data: bytes, direction: Direction) -> PolicyKey:
         protocol,
         (sport, smask),
         (dport, dmask),
+        vrf_mark,
     )
 
 

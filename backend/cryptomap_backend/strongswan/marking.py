@@ -10,6 +10,7 @@ from cryptomap_backend.linux.access import open_kernel
 from cryptomap_backend.linux.kernel import Kernel
 from cryptomap_backend.linux.marker import LinuxMarker
 from cryptomap_backend.linux.settings import Settings
+from cryptomap_backend.load import SettingsFault
 from cryptomap_backend.strongswan.messages import Marks
 
 __all__ = ["KernelMarking", "Marking", "kernel_marking"]
@@ -61,4 +62,6 @@ class KernelMarking:
 def kernel_marking(settings: Mapping[str, object]) -> Callable[[], Marking]:
     """Makes the marking of a lane, by settings of backend linux. Raises SettingsFault."""
     parsed = Settings.of(settings)
+    if parsed.vrf_devices:
+        raise SettingsFault("backend strongswan does not tell VRF devices apart: give each a charon in a namespace")
     return lambda: KernelMarking(parsed, open_kernel(parsed))

@@ -2,7 +2,8 @@
 
 One argument, JSON: ``{"from", "to"}`` name the namespaces, ``"source"`` and ``"destination"`` are inner addresses,
 ``"packets"`` is a list of [ToS byte, UDP port], ``"wire"`` the device of namespace "to" to capture on, ``"hear"`` is
-false if nothing will be heard. Prints a list of ``{"heard": ToS byte or null, "frames": [hex]}``.
+false if nothing will be heard, ``"vrfs"`` the VRF devices of sender and receiver or "". Prints a list of
+``{"heard": ToS byte or null, "frames": [hex]}``.
 Standard library only.
 """
 
@@ -56,19 +57,27 @@ def ends(said: dict) -> tuple[dict[int, tuple[socket.socket, socket.socket]], so
     ports = sorted({port for _, port in said["packets"]})
     enter(said["to"])
     wire = capture(said["wire"])
-    receivers = [receiver(family, said["destination"] if said["hear"] else "", port) for port in ports]
+    receivers = [receiver(family, said["destination"] if said["hear"] else "", port, said["vrfs"][1]) for port in ports]
     enter(said["from"])
     senders = []
     for port in ports:
-        sender = socket.socket(family, socket.SOCK_DGRAM)
+        sender = datagrams(family, said["vrfs"][0])
         sender.bind((said["source"], port))
         senders.append(sender)
     return dict(zip(ports, zip(senders, receivers, strict=True), strict=True)), wire
 
 
-def receiver(family: int, address: str, port: int) -> socket.socket:
-    """A socket that is told the ToS byte of what it receives."""
+def datagrams(family: int, vrf: str) -> socket.socket:
+    """A socket in that VRF."""
     made = socket.socket(family, socket.SOCK_DGRAM)
+    if vrf:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, vrf.encode())
+    return made
+
+
+def receiver(family: int, address: str, port: int, vrf: str) -> socket.socket:
+    """A socket that is told the ToS byte of what it receives."""
+    made = datagrams(family, vrf)
     if family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
     else:

@@ -287,6 +287,12 @@ def test_the_helper_does_what_is_allowed(kernel: MemoryKernel) -> None:
         ("transact", [[Update("gw", replace(sa_of(), mark=0x80, mask=0xFF))]], "marks that are not ours"),
         ("load_program", ["gw", Program("theirs")], "a table, marks or priorities that are not ours"),
         ("load_program", ["gw", Program(devices=("eth0",))], "a device that is not in the settings"),
+        ("load_program", ["gw", Program(vrfs=((1, "red"),))], "a VRF device that is not in the settings"),
+        (
+            "transact",
+            [[Add("gw", replace(sa_of(), vrf_mark=(0x80, 0x7F80)))]],
+            "the mark of a VRF that is not in the settings",
+        ),
         ("load_program", ["gw", Program(dscp_to_cos=(9,) * 64)], "strange priorities"),
         ("egress", [Egress("eth0", "ipsec-d", "gw"), 0x4351], "a device that is not in the settings"),
     ],

@@ -63,6 +63,26 @@ def test_priorities_on_the_devices_that_mark() -> None:
     assert "40 : 4351:1," in mapping
 
 
+def test_packets_of_a_vrf_are_known_by_their_mark() -> None:
+    text = document(Program(vrfs=((1, "red"), (2, "blue"))))
+    assert (
+        """
+  chain vrf-prerouting {
+    type filter hook prerouting priority mangle - 1; policy accept;
+    iifname "red" meta mark set meta mark and 0xffff807f or 0x80
+    iifname "blue" meta mark set meta mark and 0xffff807f or 0x100
+  }
+  chain vrf-output {
+    type route hook output priority mangle - 1; policy accept;
+    oifname "red" meta mark set meta mark and 0xffff807f or 0x80
+    oifname "blue" meta mark set meta mark and 0xffff807f or 0x100
+  }
+"""
+        in text
+    )
+    assert "vrf" not in document(Program())
+
+
 def test_programs_that_differ_have_other_digests() -> None:
     digests = {Program().digest, Program(marks=Marks(1)).digest, Program(devices=("v100",)).digest}
     assert len(digests) == 3

@@ -16,7 +16,7 @@ from cryptomap_backend.linux.egress import Egress
 from cryptomap_backend.linux.objects import Add, Direction, Policy, PolicyKey, Remove, Sa, Update
 from cryptomap_backend.linux.operations import operations
 from cryptomap_backend.linux.ports import masked
-from cryptomap_backend.linux.settings import Settings
+from cryptomap_backend.linux.settings import Domain, Settings
 from cryptomap_backend.linux.translate import objects, places, reqid
 from cryptomap_backend.load import SettingsFault
 
@@ -153,8 +153,48 @@ def test_settings_in_words_of_the_toml_file() -> None:
         }
     )
     assert settings.devices == (Egress("eth0.100", "a", "one", "red", 200),)
-    assert (settings.namespace("a"), settings.namespace("b"), settings.all_namespaces) == ("one", "", ("", "one"))
+    assert (settings.domain("a"), settings.domain("b"), settings.all_namespaces) == (
+        Domain("one"),
+        Domain(),
+        ("", "one"),
+    )
     assert (settings.reqids, settings.marks.mask) == ((5, 9), 0x7F00)
+
+
+VRFS = Settings.of(
+    {
+        "contexts": {"ipsec-d": {"namespace": "gw"}, "second": {"namespace": "gw", "vrf-device": "red"}},
+        "vrfs": [
+            {"context": "ipsec-d", "vrf": "customer", "vrf-device": "blue"},
+            {"context": "second", "vrf": "far", "namespace": "elsewhere"},
+        ],
+        "mark-shift": 1,
+    }
+)
+
+
+def test_contexts_and_vrfs_live_in_namespaces_and_vrf_devices() -> None:
+    where = [("ipsec-d", None), ("ipsec-d", "customer"), ("ipsec-d", "other"), ("second", None), ("second", "far")]
+    found = [VRFS.domain(context, vrf) for context, vrf in where]
+    main, red, blue, far = Domain("gw"), Domain("gw", "red"), Domain("gw", "blue"), Domain("elsewhere")
+    assert found == [main, blue, main, red, far]
+    assert VRFS.vrfs("gw") == ((1, "red"), (2, "blue"))
+    assert [VRFS.vrf_mark(item) for item in (main, red, blue, far)] == [
+        (0x000, 0xFF00),
+        (0x100, 0xFF00),
+        (0x200, 0xFF00),
+        (0, 0),
+    ]
+
+
+def test_equal_tunnels_of_two_vrfs_share_no_object() -> None:
+    tunnel = example_manual()
+    one, other = (places(replace(tunnel, vrf=vrf), VRFS) for vrf in (None, "customer"))
+    assert not set(one) & set(other)
+    assert {(where, key.vrf_mark) for where, key in other} == {("gw", (0x200, 0xFF00))}
+    made = objects(replace(tunnel, vrf="customer"), NUMBER, VRFS)
+    assert list(made) == other
+    assert {item.key.vrf_mark for item in made.values()} == {(0x200, 0xFF00)}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +206,14 @@ def test_settings_in_words_of_the_toml_file() -> None:
         ({"mark_shift": 26}, "mark_shift must be a number from 0 to 25"),
         ({"mark_shift": True}, "mark_shift must be a number"),
         ({"table": "a; flush ruleset"}, "table must be letters, digits"),
-        ({"contexts": {"a": {}}}, "contexts.a: namespace is missing"),
+        ({"contexts": {"a": {}}}, "contexts.a: namespace or vrf-device is missing"),
+        ({"contexts": {"a": {"vrf": "red"}}}, "contexts.a: vrf is missing or unknown"),
+        ({"contexts": {"a": {"vrf-device": 'red" accept'}}}, "contexts.a.vrf-device must be the name of a network"),
+        ({"vrfs": {}}, "vrfs must be a list of tables"),
+        ({"vrfs": [{"context": "a", "vrf-device": "red"}]}, "vrfs: vrf is missing"),
+        ({"vrfs": [{"context": "a", "vrf": "v"}]}, "vrfs: namespace or vrf-device is missing"),
+        ({"contexts": {"a": {"vrf-device": "red"}}, "mark_shift": 18}, "mark_shift must be at most 17 with VRF"),
+        ({"contexts": {str(n): {"vrf-device": f"v{n}"} for n in range(256)}}, "at most 255 VRF devices"),
         ({"contexts": {"a": {"namespace": ""}}}, "contexts.a.namespace must be a text"),
         ({"devices": {}}, "devices must be a list"),
         ({"devices": [{"context": "a"}]}, "device is missing"),

@@ -159,3 +159,15 @@ def test_no_key_is_printed() -> None:
 
 def test_an_sa_key_is_what_tells_sas_apart() -> None:
     assert SA.key == SaKey(ip_address("10.0.0.2"), 0x1001, "esp")
+
+
+def test_the_mark_of_a_vrf_is_part_of_every_message() -> None:
+    sa, policy = replace(SA, vrf_mark=(0x80, 0x7F80)), replace(POLICY, key=POLICY.key._replace(vrf_mark=(0x80, 0x7F80)))
+    mark = "0c00" + "1500" + "80000000" + "807f0000"
+    for item in (sa, policy):
+        for message in (xfrm.request(Add("", item)), xfrm.request(Remove("", item.key)), xfrm.get(item.key)):
+            assert message.body.hex().endswith(mark)
+    seen = xfrm.read_sa(shown(xfrm.request(Add("", sa))))
+    assert seen is not None
+    assert (seen.key, seen.fingerprint) == (sa.key, SA.fingerprint)
+    assert xfrm.read_policy(shown(xfrm.request(Add("", policy)))) == policy

@@ -115,7 +115,7 @@ def test_nftables_that_refuses_our_table_undoes_the_whole_commit(gateways: Gatew
     """Another program owns a table of our name, until it ends."""
     gateways.vm.run("ip netns exec left nft delete table inet cryptomap; mkfifo /run/typed")
     gateways.vm.start(["sh", "-c", "exec nft -i < /run/typed"], namespace="left")
-    gateways.vm.run("sleep infinity > /run/typed & echo $! > /run/typist")
+    gateways.vm.start(["sh", "-c", "echo $$ > /run/typist; exec sleep infinity > /run/typed"], ready="/run/typist")
     gateways.vm.run("echo 'add table inet cryptomap { flags owner; }' > /run/typed")
     gateways.vm.run(
         "for i in $(seq 100); do ip netns exec left nft list tables | grep -q cryptomap && exit; sleep .1; done"

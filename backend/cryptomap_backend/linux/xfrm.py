@@ -209,12 +209,12 @@ def _family(address: Address) -> int:
 # ===== answers =====
 
 
-def reqid_of(frame: Frame) -> int | None:
-    """The request id of an SA or of a policy's only template; ``None`` for what cannot be ours."""
+def reqid_of(frame: Frame) -> int:
+    """The request id of an SA or of a policy's only template; 0, which is nobody's, for what cannot be ours."""
     if frame.kind in (NEW_SA, UPD_SA):
         return int(struct.unpack_from("=I", frame.body, 208)[0])
     template = attributes(frame.body[POLICY_SIZE:]).get(TEMPLATES, b"")
-    return int(struct.unpack_from("=I", template, 44)[0]) if len(template) == 64 else None
+    return int(struct.unpack_from("=I", template, 44)[0]) if len(template) == 64 else 0
 
 
 def read_sa(frame: Frame) -> SeenSa | None:

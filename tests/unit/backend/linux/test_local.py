@@ -237,3 +237,15 @@ def test_an_object_of_somebody_else_is_neither_replaced_nor_removed(
         kernel.transact(operations({("", ours.item.key): ours.item}, {}))
     assert memory.objects == before
     assert (kernel.sas(""), kernel.policies("")) == ((), ())
+
+
+def test_a_policy_that_names_no_sa_is_nobody_s(kernel: LocalKernel, memory: KernelInMemory) -> None:
+    """One that blocks. Looking for anything but a number in the range of request ids would take for ever."""
+    (policy,) = [item for item in additions(range(1, 2))[2:3] if isinstance(item, Add)]
+    whole = xfrm.request(policy)
+    memory.take(replace(whole, body=whole.body[:168]))
+    (frame,) = Socket(memory).dump(xfrm.DUMP_POLICIES)
+    assert xfrm.reqid_of(frame) == 0
+    assert kernel.policies("") == ()
+    with pytest.raises(ApplyFailed, match="belongs to somebody else"):
+        kernel.transact(operations({("", policy.item.key): policy.item}, {}))

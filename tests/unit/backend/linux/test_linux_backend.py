@@ -16,7 +16,7 @@ from cryptomap_backend.contract import ApplyFailed, Backend, Lane, Refused, Unav
 from cryptomap_backend.helper.codec import encode
 from cryptomap_backend.helper.guard import Guard
 from cryptomap_backend.helper.server import answer_to
-from cryptomap_backend.intent import Intent, L2Marking, L2Table, Mode, TunnelId
+from cryptomap_backend.intent import DfBit, Intent, L2Marking, L2Table, Mode, TunnelId
 from cryptomap_backend.linux.backend import LinuxBackend
 from cryptomap_backend.linux.egress import Egress, Marked
 from cryptomap_backend.linux.nft import Program
@@ -149,6 +149,11 @@ def test_it_is_found_by_name() -> None:
 def test_ikev2_is_left_to_another_backend(backend: LinuxBackend) -> None:
     with pytest.raises(Unsupported, match="map type ikev2: it has manual keys only, backend strongswan negotiates"):
         backend.prepare(between(Intent(), Intent.of([example_tunnel()])))
+
+
+def test_the_dont_fragment_bit_is_never_set(backend: LinuxBackend) -> None:
+    with pytest.raises(Unsupported, match="the kernel copies or clears the don't-fragment bit of the outer header"):
+        backend.prepare(between(Intent(), Intent.of([replace(example_manual(), df_bit=DfBit.SET)])))
 
 
 def test_a_drop_eligible_indicator_is_warned_about(backend: LinuxBackend) -> None:

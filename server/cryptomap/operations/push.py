@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import Final
 
 from cryptomap.data.build import Plain, build, date_and_time, seconds_of
@@ -35,7 +36,18 @@ log = logging.getLogger(__name__)
 SHORTEST_PERIOD: Final = 10
 """Centiseconds."""
 
+RETRY: Final = 10.0
+"""Seconds after which state that could not be had is asked for again."""
+
 SUBSCRIBABLE: Final = ("running", "intended", "operational")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is selected; ``is_incomplete`` if the device did not tell all of its state."""
+
+    root: Node
+    is_incomplete: bool = False
 
 
 class Push(Dynamic):
@@ -84,25 +96,26 @@ class Push(Dynamic):
         """What the filter must not find."""
         return None if self.selection.is_everything else reader.hide
 
-    async def selected(self) -> Node:
+    async def selected(self) -> Content:
         """What is to be told of the datastore now."""
         return await self.select_now(self.hide(self.server.access.reader(self.session.user)))
 
-    async def select_now(self, hide: Hide | None) -> Node:
+    async def select_now(self, hide: Hide | None) -> Content:
         """What the filter selects, on a thread."""
         reader = self.server.access.reader(self.session.user)
         view = view_of(self.server, self.datastore, reader, hide, defaults=self.datastore == "operational")
         return await self.server.aside.run(self._settled, view)
 
-    def _settled(self, view: View) -> Node:
+    def _settled(self, view: View) -> Content:
         schema = self.server.schema
         found = self.selection.of(schema, view, self.server.limits.xpath_nodes)
-        return Node.empty(schema.root) if found is None else materialize(found)
+        root = Node.empty(schema.root) if found is None else materialize(found)
+        return Content(root, is_incomplete=bool(view.faults))
 
-    async def push_update(self, content: Node) -> None:
+    async def push_update(self, content: Content) -> None:
         """Send all that is selected (section 3.7)."""
-        value = await self.server.aside.run(self._contents, content)
-        self.report("push-update", {"datastore-contents": value})
+        value = await self.server.aside.run(self._contents, content.root)
+        self.report("push-update", {"datastore-contents": value, **_flag(content)})
 
     def _contents(self, content: Node) -> AnyValue:
         reader = self.server.access.reader(self.session.user)
@@ -221,6 +234,7 @@ class OnChange(Push):
         self._excluded = policy.values("excluded-change")
         self._seen: Node | None = None
         self._is_stale = True
+        self._is_incomplete = False
         self._quiet_until = 0.0
 
     async def require_announced(self) -> None:
@@ -229,7 +243,7 @@ class OnChange(Push):
             return
         reader = self.server.access.reader(self.session.user)
         told, all_there = await self.selected(), await self.select_now(reader.hide)
-        if told.is_empty and not all_there.is_empty:
+        if told.root.is_empty and not all_there.root.is_empty:
             raise refusal("on-change-unsupported", "no changes of what is selected are announced: ask periodically")
 
     def begin(self) -> None:
@@ -278,17 +292,28 @@ class OnChange(Push):
             content = await self.selected()
             if selection is self.selection:
                 await self._tell(content)
+            if content.is_incomplete:
+                self._is_stale = True
+                self.call_at(self.server.timers.time() + RETRY)
+                return
             if self.server.timers.time() < self._quiet_until and self._is_stale:
                 self.call_at(self._quiet_until)
                 return
 
-    async def _tell(self, content: Node) -> None:
-        seen, self._seen = self._seen, content
-        if seen is None:
+    async def _tell(self, content: Content) -> None:
+        was_incomplete, self._is_incomplete = self._is_incomplete, content.is_incomplete
+        if self._seen is None:
+            self._seen = content.root
             if self._sync:
                 await self.push_update(content)
                 self._quiet_until = self.server.timers.time() + self._dampening
-            return
+        elif not content.is_incomplete:
+            seen, self._seen = self._seen, content.root
+            await self._tell_changes(seen, content.root)
+        elif not was_incomplete:  # what could not be had has not gone: changes are told when all is known again
+            self.report("push-change-update", _flag(content))
+
+    async def _tell_changes(self, seen: Node, content: Node) -> None:
         edits = await self.server.aside.run(self._edits, seen, content)
         if edits:
             patch = {"patch-id": str(self._sent), "edit": edits}
@@ -310,3 +335,7 @@ class OnChange(Push):
             "excluded-change": list(self._excluded),
         }
         return {**super().policy(), f"{YP}:on-change": on_change}
+
+
+def _flag(content: Content) -> Plain:
+    return {"incomplete-update": True} if content.is_incomplete else {}

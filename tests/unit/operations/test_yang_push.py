@@ -26,8 +26,11 @@ class Counter:
 
     def __init__(self) -> None:
         self.opened: dict[object, str] = {}
+        self.is_jammed = False
 
     def __call__(self, path: Path) -> Value | None:
+        if self.is_jammed:
+            raise OSError("the counter is jammed")
         return self.opened.get(path[-2][1])
 
 
@@ -255,6 +258,35 @@ async def test_state_that_is_announced(lab: Lab, bob: Client, counter: Counter) 
 def storm(lab: Lab) -> None:
     """An event of the device."""
     lab.server.notify(build(door_schema().notifications["{urn:doors}storm"], {"wind": 1}))
+
+
+async def test_a_periodic_update_without_all_of_its_state_says_so(
+    lab: Lab, bob: Client, timers: ManualTimers, counter: Counter
+) -> None:
+    counter.opened["front"], counter.is_jammed = "7", True
+    alice = await lab.connect()
+    number = await subscribed(alice, periodic("operational"))
+    told_so = "<incomplete-update></incomplete-update></push-update>"
+    assert await told(alice) == update(number, FRONT).replace("</push-update>", told_so)
+    counter.is_jammed = False
+    timers.advance(1)
+    assert "<opened>7</opened></door></doors></datastore-contents></push-update>" in await told(alice)
+
+
+async def test_state_that_cannot_be_had_is_not_told_as_deleted(
+    lab: Lab, bob: Client, timers: ManualTimers, counter: Counter
+) -> None:
+    counter.opened["front"] = "1"
+    alice = await lab.connect()
+    number = await subscribed(alice, on_change("operational"))
+    assert "<opened>1</opened>" in await told(alice)
+    counter.is_jammed = True
+    storm(lab)
+    flag = "<incomplete-update></incomplete-update>"
+    assert await told(alice) == f'<push-change-update xmlns="{YP}"><id>{number}</id>{flag}</push-change-update>'
+    counter.opened["front"], counter.is_jammed = "2", False
+    timers.advance(10)
+    assert edits(await told(alice)) == [("replace", "/doors:doors/door=front/opened", "<opened>2</opened>")]
 
 
 async def test_state_that_is_not_announced_is_left_out(start: OpenLab, timers: ManualTimers, counter: Counter) -> None:

@@ -7,7 +7,7 @@ On SIGUSR1 what was seen since the last time goes to the named pipe ``WATCH_PIPE
   more than the process computed meanwhile: what remains is the server's own doing, also on a machine that has other
   things to do;
 * ``callback``: how long one callback computed;
-* ``collection``: how long one garbage collection took;
+* ``collection``: how long one garbage collection computed;
 * ``stacks``: where the threads were, the loop's first, when the loop had been blocked for :data:`TOO_LONG`; the most
   frequent ones. After a call of C that kept the interpreter all the while, the thread that made it is still there.
 """
@@ -113,9 +113,9 @@ class Watch:
         def timed(phase: str, facts: dict[str, int]) -> None:
             nonlocal begun
             if phase == "start":
-                begun = time.perf_counter()
+                begun = time.thread_time()
             else:
-                self._note("collection", time.perf_counter() - begun)
+                self._note("collection", time.thread_time() - begun)
 
         gc.callbacks.append(timed)
 

@@ -73,8 +73,9 @@ __all__ = ["StartFault", "run"]
 log = logging.getLogger(__name__)
 
 
-SWITCH_INTERVAL = 0.001
-"""Seconds a thread may keep the interpreter: a commit on the writer's thread must not hold up sessions for longer."""
+SWITCH_INTERVAL = 0.0002
+"""Seconds a thread may keep the interpreter while others wait. The event loop waits for as long, once for each thread
+that computes, whenever a system call has let one go on: under load that is for each message it sends."""
 
 COLLECT_AFTER = 10_000
 """Container objects made before the youngest generation is looked at, which takes 2 ms, and 10 ms with the next one: so

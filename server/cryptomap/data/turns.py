@@ -32,42 +32,46 @@ class Dropped(BaseException):
 
 
 class Turns:
-    """``at_once`` have the turn, the others wait in the order in which they came."""
+    """``at_once`` have the turn, the others wait in the order in which they came; those who have had one already, after
+    the others: most requests need one turn only, and need not wait for the few that go on for long."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
         self._waiting: deque[threading.Lock] = deque()
+        self._again: deque[threading.Lock] = deque()
         self._guard = threading.Lock()
 
     @property
     def is_wanted(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._waiting or self._again)
 
-    def take(self) -> None:
+    def take(self, *, again: bool = False) -> None:
         with self._guard:
             if self._free:
                 self._free -= 1
                 return
             mine = threading.Lock()
             mine.acquire()
-            self._waiting.append(mine)
+            (self._again if again else self._waiting).append(mine)
         mine.acquire()
 
     def leave(self) -> None:
         with self._guard:
-            if self._waiting:
-                self._waiting.popleft().release()
+            if self.is_wanted:
+                (self._waiting or self._again).popleft().release()
             else:
                 self._free += 1
 
 
 class Job:
-    """A piece of work on a thread of its own, which computes when it has the turn. ``is_dropped`` ends it early."""
+    """A piece of work on a thread of its own, which computes when it has the turn. With ``again`` it goes on with what
+    another has begun. ``is_dropped`` ends it early."""
 
-    __slots__ = ("_since", "_turns", "is_dropped")
+    __slots__ = ("_again", "_since", "_turns", "is_dropped")
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, *, again: bool = False) -> None:
         self._turns = turns
+        self._again = again
         self._since = 0.0
         self.is_dropped = False
 
@@ -87,6 +91,7 @@ class Job:
         if time.monotonic() - self._since < TURN:
             return
         if self._turns.is_wanted:
+            self._again = True
             self._turns.leave()
             self._take()
         else:
@@ -101,7 +106,7 @@ class Job:
             self._take()
 
     def _take(self) -> None:
-        self._turns.take()
+        self._turns.take(again=self._again)
         self._since = time.monotonic()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 from typing import Final, ParamSpec, TypeVar
 
@@ -35,10 +36,11 @@ class Aside:
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Its result. When the wait is cancelled it ends where it would give way."""
-        job = Job(self._turns)
-        loop = asyncio.get_running_loop()
+        return await self._run(Job(self._turns), partial(function, *args, **kwargs))
+
+    async def _run(self, job: Job, function: Callable[[], T]) -> T:
         try:
-            return await loop.run_in_executor(self._threads, lambda: job.run(function, *args, **kwargs))
+            return await asyncio.get_running_loop().run_in_executor(self._threads, job.run, function)
         except asyncio.CancelledError:
             job.is_dropped = True
             raise
@@ -54,7 +56,7 @@ class Aside:
                 yield piece
             return
         left = iter(pieces)
-        while (made := await self.run(next, left, None)) is not None:
+        while (made := await self._run(Job(self._turns, again=True), partial(next, left, None))) is not None:
             yield made
 
 

@@ -31,6 +31,7 @@ class Observer:
         self._backend = backend
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._asked: list[float] = []
         self._all: tuple[float, Observation] | None = None
         self._generation = 0
@@ -71,14 +72,19 @@ class Observer:
             self._asked = [*(at for at in self._asked[-SINGLE:] if now - at < WINDOW), now]
             return len(self._asked) > SINGLE
 
-    def _ask(self, item: TunnelId | None = None) -> Observation:
+    def _ask(self, item: TunnelId) -> Observation:
         with waiting():
             return self._backend.observe(item)
 
     def _everything(self) -> Observation:
+        """Whoever asks while somebody else does waits for that answer."""
+        with waiting(), self._asking:
+            return self._remembered() or self._ask_for_all()
+
+    def _ask_for_all(self) -> Observation:
         with self._lock:
             generation = self._generation
-        observation = self._ask()
+        observation = self._backend.observe()
         with self._lock:
             if generation == self._generation:
                 self._all = self._monotonic(), observation

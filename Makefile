@@ -79,7 +79,7 @@ crash: setup
 	CRYPTOMAP_CRASH_KILLS=$(or $(KILLS),1000) CRYPTOMAP_CRASH_SEED=$(or $(SEED),2026) \
 		$(BIN)/python -m pytest -q -s -p no:cacheprovider $(PYTEST_ARGS) tests/crash/test_every_step.py
 
-# A wheel and a Debian package in dist/ (the latter needs debhelper, dpkg-dev and fakeroot).
+# A wheel and a Debian package in dist/ (the latter needs build-essential, debhelper and fakeroot).
 dist: setup
 	packaging/build-wheel dist
 	packaging/build-deb dist

@@ -60,19 +60,25 @@ class Kind(IntEnum):
     ANY = 6
 
 
+CONTAINER, LIST, LEAF_LIST, QUALIFIED = map(int, (Kind.CONTAINER, Kind.LIST, Kind.LEAF_LIST, Kind.QUALIFIED))
+"""As plain numbers, for the one loop that compares them millions of times."""
+
+
 class Item:
     """How to write one child: its slot, what it is, and the tags around a value. ``is_kept``: what is written of its
-    entries may be remembered, as that ``variant``."""
+    entries may be remembered, as that ``variant``. ``inside`` is the plan of what is inside a container or an entry."""
 
-    __slots__ = ("child", "end", "is_kept", "kind", "remembered", "slot", "start", "variant")
+    __slots__ = ("child", "end", "inside", "is_kept", "is_qualified", "kind", "remembered", "slot", "start", "variant")
 
-    def __init__(self, child: DataNode, start: str, is_kept: bool, variant: Hashable) -> None:
+    def __init__(self, child: DataNode, start: str, is_kept: bool, variant: Hashable, inside: Plan) -> None:
         self.child = child
         self.slot = child.slot
         self.kind = _kind(child)
         self.start = start
         self.end = f"</{child.name}>"
+        self.inside = inside
         self.is_kept = is_kept
+        self.is_qualified = isinstance(child, Leaf | LeafList) and child.type.qualified
         self.variant = variant
         self.remembered: dict[str, str] = {}
 
@@ -118,7 +124,7 @@ class Printer:
         self.tagged = options.with_defaults == "report-all-tagged"
         self.origin = options.origin
         self._plans: dict[tuple[InnerNode, bool], Plan] = {}
-        self._deep: dict[InnerNode, bool] = {}
+        self._nested: dict[InnerNode, tuple[tuple[int, InnerNode], ...]] = {}
 
     # ===== plans =====
 
@@ -138,7 +144,9 @@ class Printer:
             namespace += _annotation(self.origin(child))
         is_usual = child.module != inherited or not top  # the start tag is the same wherever the entries are written
         is_kept = is_usual and isinstance(child, ListNode) and not self.tagged and not self.trim
-        return Item(child, f"<{child.name}{namespace}>", is_kept, self.hide if self._hides_below(child) else None)
+        variant = self.hide if self._hides_below(child) else None
+        inside = self.plan(child) if isinstance(child, InnerNode) else ()
+        return Item(child, f"<{child.name}{namespace}>", is_kept, variant, inside)
 
     def _namespace(self, module: str) -> str:
         return f' xmlns="{escape(self.schema.namespace_of_module[module])}"'
@@ -151,16 +159,36 @@ class Printer:
             return False
         return any(self._is_hidden(child) or self._hides_below(child) for child in node.children)
 
-    def is_deep(self, inner: InnerNode) -> bool:
-        """Whether there are lists below."""
-        deep = self._deep.get(inner)
-        if deep is None:
-            deep = any(
-                isinstance(child, ListNode) or (isinstance(child, InnerNode) and self.is_deep(child))
-                for child in inner.children
-            )
-            self._deep[inner] = deep
-        return deep
+    def nested(self, inner: InnerNode) -> tuple[tuple[int, InnerNode], ...]:
+        """(slot, schema) of its lists, and of its containers with lists below."""
+        nested = self._nested.get(inner)
+        if nested is None:
+            children = [child for child in inner.children if isinstance(child, InnerNode)]
+            deep = [child for child in children if isinstance(child, ListNode) or self.nested(child)]
+            nested = self._nested[inner] = tuple([(child.slot, child) for child in deep])
+        return nested
+
+    def left(self, inner: InnerNode, nodes: Iterable[Node], limit: int) -> int:
+        """What is left of ``limit`` after the entries nested below these nodes; negative as soon as there are more.
+
+        Lazily made entries count as many: nobody knows before they are asked."""
+        nested = self.nested(inner)
+        for node in nodes if nested else ():
+            for slot, schema in nested:
+                value = node.slots[slot]
+                if value is None:
+                    continue
+                if isinstance(value, LazyEntries):
+                    return -1
+                if isinstance(value, Node):
+                    limit = self.left(schema, (value,), limit)
+                else:
+                    entries = cast(Entries, value)
+                    limit -= len(entries)
+                    limit = self.left(schema, entries.nodes(), limit) if limit >= 0 else -1
+                if limit < 0:
+                    return -1
+        return limit
 
     # ===== streaming =====
 
@@ -205,9 +233,7 @@ class Printer:
         if item.is_kept and (xml := memory.get(chunk, item.variant)) is not None:
             yield xml
             return
-        left = WHOLE_ENTRIES - len(chunk.nodes)
-        if self.is_deep(cast(InnerNode, item.child)):
-            left = _count(chunk.nodes, left)
+        left = self.left(cast(InnerNode, item.child), chunk.nodes, WHOLE_ENTRIES - len(chunk.nodes))
         if left < 0:
             yield from self._stream_entries(item, chunk.nodes)
             return
@@ -235,7 +261,7 @@ class Printer:
 
     def _is_large(self, node: Node) -> bool:
         """Whether lists inside are long enough to be streamed (and remembered) by themselves."""
-        return self.is_deep(node.schema) and _count((node,), KEPT_ENTRIES - 1) < 0
+        return self.left(node.schema, (node,), KEPT_ENTRIES - 1) < 0
 
     # ===== writing in one go =====
 
@@ -250,10 +276,9 @@ class Printer:
     def _entries(self, item: Item, nodes: Iterable[Node], texts: list[str]) -> None:
         add = texts.append
         start, end = item.start, item.end
-        plan = self.plan(cast(InnerNode, item.child))
         for node in nodes:
             add(start)
-            self._content(plan, node.slots, add)
+            self._content(item.inside, node.slots, add)
             add(end)
 
     def _content(self, plan: Plan, slots: tuple[Value | None, ...], add: Callable[[str], None]) -> None:
@@ -269,24 +294,25 @@ class Printer:
                     add(f"{start}{text}{end}")
                 else:
                     self._leaf(item, cast(str, value), add)
-            elif kind == Kind.QUALIFIED:
-                self._leaf(item, cast(str, value), add)
-            elif kind == Kind.CONTAINER:
-                node = cast(Node, value)
+            elif kind == CONTAINER:
                 add(start)
-                self._content(self.plan(node.schema), node.slots, add)
+                self._content(item.inside, cast(Node, value).slots, add)
                 add(end)
-            elif kind == Kind.LIST:
-                plan_inside = self.plan(cast(InnerNode, item.child))
+            elif kind == LIST:
                 for node in cast(Entries, value).nodes():
                     add(start)
-                    self._content(plan_inside, node.slots, add)
+                    self._content(item.inside, node.slots, add)
                     add(end)
-            elif kind == Kind.LEAF_LIST:
+            elif kind == QUALIFIED:
+                self._leaf(item, cast(str, value), add)
+            elif kind == LEAF_LIST:
                 if self.trim and value == cast(LeafList, item.child).defaults:
                     continue
                 for text in cast("tuple[str, ...]", value):
-                    self._leaf(item, text, add)
+                    if item.is_qualified or text.__class__ is not str:
+                        self._leaf(item, text, add)
+                    else:
+                        add(f"{start}{escape(text)}{end}")
             else:
                 add(cast(AnyValue, value).xml.decode())
 
@@ -304,7 +330,7 @@ class Printer:
         text = item.remembered.get(value)
         if text is None:
             text = self._qualified(item, value)
-            if child.type.qualified:
+            if item.is_qualified:
                 if len(item.remembered) >= REMEMBERED_VALUES:
                     item.remembered.clear()
                 item.remembered[value] = text
@@ -343,25 +369,6 @@ def escape(text: str) -> str:
     the reader's line-end rule would change it (XML 1.0 section 2.11)."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace('"', "&quot;").replace("\r", "&#13;")
-
-
-def _count(nodes: Iterable[Node], limit: int) -> int:
-    """What is left of ``limit`` after the entries nested below these nodes; negative as soon as there are more.
-
-    Lazily made entries count as many: nobody knows before they are asked."""
-    for node in nodes:
-        for value in node.slots:
-            if isinstance(value, Node):
-                limit = _count((value,), limit)
-            elif isinstance(value, LazyEntries):
-                return -1
-            elif value is not None and not isinstance(value, str | tuple | AnyValue):
-                limit -= len(value)
-                if limit >= 0:
-                    limit = _count(value.nodes(), limit)
-            if limit < 0:
-                return -1
-    return limit
 
 
 def _kind(child: DataNode) -> Kind:

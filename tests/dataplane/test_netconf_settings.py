@@ -83,4 +83,4 @@ def test_what_charon_has_for_the_whole_daemon_only_is_told(gateway: Site, peer: 
     warned = " ".join(gateway.warnings())
     for feature in ("maximum-child-sa", "ignore-rekeying-requests", "payload-mtu", "ike-retransmission-timers"):
         assert f"backend strongswan cannot do {feature}: " in warned
-    gateway.hear("tunnel-up")
+    gateway.until("foo1", lambda state: state["status"] == "up")

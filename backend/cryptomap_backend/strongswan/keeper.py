@@ -8,7 +8,8 @@ import logging
 import threading
 from typing import Any
 
-from cryptomap_backend.strongswan.monitor import Close, Initiate, Job, Look, Monitor
+from cryptomap_backend.strongswan.jobs import Close, Initiate, Job, Look
+from cryptomap_backend.strongswan.monitor import Monitor
 from cryptomap_backend.strongswan.vici import Lost, Rejected, Vici
 
 __all__ = ["Keeper"]

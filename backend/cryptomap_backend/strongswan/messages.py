@@ -7,22 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from cryptomap_backend.intent import (
     Address,
-    AddressRange,
     Authentication,
     Child,
     DfBit,
     EspProposal,
     Ike,
     Initiate,
-    PortRange,
-    Prefix,
     Responder,
     Secret,
-    Selector,
     Tunnel,
 )
 from cryptomap_backend.linux.priorities import FIRST, policy_priority
@@ -30,6 +26,7 @@ from cryptomap_backend.plan import negotiated
 from cryptomap_backend.strongswan.certificates import Certificates, Credentials
 from cryptomap_backend.strongswan.names import ChildName, Item, connection_name, digest
 from cryptomap_backend.strongswan.proposals import ah_proposal, esp_proposal, ike_proposal
+from cryptomap_backend.strongswan.selectors import Sides, traffic_selectors
 
 __all__ = ["Connection", "Marks", "Shared", "Translator"]
 
@@ -39,11 +36,7 @@ REKEY_AT = 0.9
 NEVER = 1 << 60
 """Packets that no SA lives to see."""
 
-Sides: TypeAlias = tuple[list[str], list[str]]
-"""Our traffic selectors and the peer's."""
-
 KILOBYTE = 1024
-ICMP = frozenset({1, 58})
 
 
 class Marks(Protocol):
@@ -135,7 +128,7 @@ class Translator:
             dscps = [self._mark(tunnel.applied_dscp(proposal.name)) for proposal in child.proposals]
             generation = digest(*base, child.family, negotiated(child), dscps)
             first, *others = (ChildName(child.name, generation, version, dscp) for dscp in dict.fromkeys(dscps))
-            selectors = _selectors(tunnel.selector, child)
+            selectors = traffic_selectors(tunnel.selector, child)
             order = {"priority": str(policy_priority(tunnel.preference, self.priority))} if self.traps else {}
             body = self._child(child, selectors, first, tunnel.df_bit) | order
             children[child.name] = first
@@ -171,7 +164,7 @@ class Translator:
             dscp = self._mark(child.proposals[0].dscp)
             generation = digest(*base, negotiated(child), child.family, child.tsi, child.tsr)
             name_of = children[child.name] = ChildName(child.name, generation, version, dscp)
-            body = self._child(child, _selectors(None, child), name_of, responder.df_bit)
+            body = self._child(child, traffic_selectors(None, child), name_of, responder.df_bit)
             bodies[str(name_of)] = body | {"start_action": "none"}
         return Connection(
             item=responder.id,
@@ -317,39 +310,3 @@ def _shared(name: str, ike: Ike, local: Address, remote: Address | None) -> Iter
         yield Shared(f"{name}#{digest(ike.local.secret, owners)}", ike.local.secret, owners)
     if ike.remote.secret is not None and ike.remote.secret != ike.local.secret:
         yield Shared(f"{name}#{digest(ike.remote.secret, owners[1:])}", ike.remote.secret, owners[1:])
-
-
-def _selectors(selector: Selector | None, child: Child) -> Sides:
-    """Ours and the peer's: those of the access list, or of a template, which is the responder."""
-    if selector is None:
-        return [_addresses(child.tsr, child.family)], [_addresses(child.tsi, child.family)]
-    if selector.protocol in ICMP:
-        messages = _messages(selector.source_ports, selector.destination_ports)
-        return _sides(selector.source, selector.protocol, messages), _sides(
-            selector.destination, selector.protocol, messages
-        )
-    return (
-        _sides(selector.source, selector.protocol, selector.source_ports),
-        _sides(selector.destination, selector.protocol, selector.destination_ports),
-    )
-
-
-def _addresses(wanted: AddressRange | None, family: int) -> str:
-    if wanted is None:
-        return "0.0.0.0/0" if family == 4 else "::/0"
-    first, last = wanted
-    return f"{first}-{last}"
-
-
-def _messages(types: Sequence[PortRange], codes: Sequence[PortRange]) -> list[PortRange]:
-    """ICMP types and codes as the ports of either selector: a type in the upper eight bits, a code in the lower (RFC
-    7296 section 3.13.1)."""
-    return [(first << 8 | low, last << 8 | high) for first, last in types for low, high in codes or ((0, 255),)]
-
-
-def _sides(prefix: Prefix, protocol: int | None, ports: Sequence[PortRange]) -> list[str]:
-    """For example ``10.0.1.0/24``, ``10.0.1.0/24[17]``, ``10.0.1.0/24[17/500-600]``: one per range of ports."""
-    number = "" if protocol is None else str(protocol)
-    if not ports:
-        return [f"{prefix}[{number}]" if number else str(prefix)]
-    return [f"{prefix}[{number}/{low}]" if low == high else f"{prefix}[{number}/{low}-{high}]" for low, high in ports]

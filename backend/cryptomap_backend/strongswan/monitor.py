@@ -9,19 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
 from cryptomap_backend.intent import ResponderId, Tunnel, TunnelId
 from cryptomap_backend.simulator.events import EventQueue
 from cryptomap_backend.state import Event, EventKind, ResponderState, TunnelState
+from cryptomap_backend.strongswan.jobs import Close, Initiate, Job, Look
 from cryptomap_backend.strongswan.messages import Connection
 from cryptomap_backend.strongswan.records import ChildRecord, IkeRecord, children_of
 from cryptomap_backend.strongswan.tracked import Tracked
 from cryptomap_backend.strongswan.wording import Cause, cause_of
 
-__all__ = ["EVENTS", "Close", "Initiate", "Job", "Look", "Monitor"]
+__all__ = ["EVENTS", "Monitor"]
 
 EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "log")
 
@@ -34,34 +34,6 @@ REKEYS = "N(REKEY_SA)"
 UNTOLD = Cause("the negotiation failed; charon's log has the details", refused=False)
 
 Clock = Callable[[], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Initiate:
-    """Negotiate that child of that connection."""
-
-    connection: str
-    child: str
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """End an IKE SA, or only one child of it. ``forced`` does not wait for the peer's answer."""
-
-    ike: int | None
-    child: int | None = None
-    forced: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Read the counters of a connection now: of an SA that a rekey replaces charon tells only what was asked for while
-    it was there."""
-
-    connection: str
-
-
-Job = Initiate | Close | Look
 
 
 class Monitor:

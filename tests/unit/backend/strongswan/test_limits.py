@@ -47,6 +47,19 @@ def test_a_missing_plugin_is_a_missing_algorithm() -> None:
     assert able.dh_groups == {14}
 
 
+def test_without_the_plugin_that_looks_at_them_revocation_lists_are_refused() -> None:
+    tunnel = example_tunnel()
+    assert tunnel.ike is not None
+    listing = replace(tunnel, ike=replace(tunnel.ike, crls=("ca",)))
+    (complaint,) = capabilities(KERNEL, marks=True).complaints(listing)
+    assert complaint.fatal
+    assert "charon has not loaded its plugin revocation" in complaint.message
+    able = capabilities(replace(KERNEL, plugins=KERNEL.plugins | {"revocation"}), marks=True)
+    assert not list(able.complaints(listing))
+    (complaint,) = capabilities(KERNEL, marks=True, certificates=False).complaints(listing)
+    assert "no directory of certificates" in complaint.message
+
+
 def test_user_space_esp_has_its_limits() -> None:
     able = capabilities(USER_SPACE, marks=True)
     assert able.modes == {Mode.TUNNEL}

@@ -23,9 +23,10 @@ from cryptomap_backend.intent import (
 from cryptomap_backend.linux.marks import Marks
 from cryptomap_backend.simulator.events import EventQueue
 from cryptomap_backend.state import Counters, EventKind, Role, TunnelState, TunnelStatus
+from cryptomap_backend.strongswan.jobs import Close, Job, Look
+from cryptomap_backend.strongswan.jobs import Initiate as Begin
 from cryptomap_backend.strongswan.messages import Translator
-from cryptomap_backend.strongswan.monitor import Close, Job, Look, Monitor
-from cryptomap_backend.strongswan.monitor import Initiate as Begin
+from cryptomap_backend.strongswan.monitor import Monitor
 
 TRANSLATOR = Translator(marks=Marks())
 TUNNEL = example_tunnel()

@@ -20,7 +20,7 @@ from cryptomap.transport.passwords import hash_password
 from cryptomap_backend.intent import TunnelId
 from support.server import SAMPLES, Daemon, make_key, sample
 from support.state import INTERFACE, NS, text, texts
-from support.wire import Wire, open_wire, session
+from support.wire import Wire, errors, open_wire, session
 from support.world import WorldProcess
 
 DOORS = """
@@ -201,6 +201,12 @@ def sample_inner(name: str) -> str:
     return sample(name).partition('base:1.0">')[2].rpartition("</config>")[0]
 
 
+ACKNOWLEDGE = (
+    '<action xmlns="urn:ietf:params:xml:ns:yang:1"><set-aside xmlns="urn:cryptomap:yang:cryptomap-server"><file>'
+    "<name>%s</name><acknowledge/></file></set-aside></action>"
+)
+
+
 async def test_user_need_8_a_restart_without_the_module_sets_its_data_aside(with_doors: Daemon) -> None:
     async with session(with_doors) as wire:
         assert await wire.edit(doors("<door><name>a</name></door>") + sample_inner("seed.xml")) == "<ok/>"
@@ -215,6 +221,16 @@ async def test_user_need_8_a_restart_without_the_module_sets_its_data_aside(with
     [aside] = with_doors.state.glob("refused-*.xml")
     assert "<name>a</name>" in aside.read_text()
     assert str(aside) in with_doors.log.read_text()
+    async with session(with_doors) as wire:
+        assert text(await wire.data("<get/>"), "//server:set-aside/server:file/server:path") == str(aside)
+        await wire.do(ACKNOWLEDGE % aside.name)
+        assert texts(await wire.data("<get/>"), "//server:set-aside") == []
+        assert errors(await wire.rpc(ACKNOWLEDGE % aside.name))[0].tag == "data-missing"
+    assert "<name>a</name>" in aside.with_name(f"acknowledged-{aside.name}").read_text()
+    with_doors.stop()
+    with_doors.start()
+    async with session(with_doors) as wire:
+        assert texts(await wire.data("<get/>"), "//server:set-aside") == []
 
 
 # ===== who may log in =====

@@ -31,6 +31,7 @@ from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.inputs import accounts_of, startup_document
 from cryptomap.daemon.notify import notify
 from cryptomap.daemon.schema import load_schema
+from cryptomap.daemon.set_aside import ShownSetAside
 from cryptomap.daemon.settings import Settings
 from cryptomap.daemon.staros_text import StarosText
 from cryptomap.daemon.transports import Transports, shown
@@ -145,6 +146,7 @@ async def _hold(
     stop: asyncio.Event,
 ) -> None:
     """Serve sessions until told to stop."""
+    aside = ShownSetAside(datastores.schema, settings.server.state_dir)
     server = Server(
         datastores,
         writer,
@@ -154,8 +156,9 @@ async def _hold(
             **call_home.providers(datastores.schema, transports.call_home),
             **listeners.providers(datastores.schema, transports.open),
             **system_state.providers(datastores.schema),
+            **aside.providers(),
         },
-        handlers=gateway.handlers(),
+        handlers={**gateway.handlers(), **aside.handlers()},
         recovery=_recovery_users(settings),
         groups=lambda name: settings.users[name].groups if name in settings.users else (),
         limits=_limits(settings),

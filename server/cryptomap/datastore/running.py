@@ -13,6 +13,7 @@ from cryptomap.data.diff import diff, edit_document
 from cryptomap.data.tree import Node
 from cryptomap.data.validation import Snapshot, empty_snapshot
 from cryptomap.data.xml import Sealer
+from cryptomap.datastore import set_aside
 from cryptomap.datastore.checkpoint import Header
 from cryptomap.datastore.checkpoints import Background, Checkpointer, Checkpoints
 from cryptomap.datastore.clock import Clock
@@ -22,7 +23,7 @@ from cryptomap.datastore.history import History
 from cryptomap.datastore.journal import Journal, StartupCopy
 from cryptomap.datastore.memory import give_back, undisturbed
 from cryptomap.datastore.recovery import Archive, Rebuilt
-from cryptomap.datastore.statedir import StateDirectory, write_durably
+from cryptomap.datastore.statedir import StateDirectory
 from cryptomap.datastore.steps import Observer, Step
 from cryptomap.datastore.sync import Sync
 from cryptomap.datastore.transaction import (
@@ -315,14 +316,8 @@ class Running:
 
     def _set_aside(self, rebuilt: Rebuilt) -> None:
         """Keep what the schema of today refuses in a file, and say so."""
-        if not rebuilt.refused:
-            return
-        path = self._state.path / f"refused-after-{rebuilt.commit}.xml"
-        pieces = [b"<refused>\n"]
-        for reason, xml in rebuilt.refused:
-            pieces += [b"<!-- ", reason.replace("--", "- -").encode(), b" -->\n", xml, b"\n"]
-        write_durably(path, [*pieces, b"</refused>\n"])
-        log.error("%d stored items do not fit the schema: set aside in %s", len(rebuilt.refused), path)
+        if rebuilt.refused:
+            set_aside.keep(self._state.path, rebuilt.commit, rebuilt.refused)
 
     def _heal_lost_tail(self) -> None:
         """A checkpoint may know more than a journal whose last pages were lost: then it is what was committed."""

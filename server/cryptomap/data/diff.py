@@ -241,7 +241,7 @@ class _Document:
         if before is None:
             return _FIRST
         text, namespaces = self._printer.lexical(child.type, before)
-        return f'{_AFTER} {_YANG}:value="{text}"{namespaces}'
+        return f'{_AFTER} {_YANG}:value="{_in_attribute(text)}"{namespaces}'
 
     def _reorder(self, child: ListNode, old: UserEntries, new: UserEntries) -> None:
         for key, before in _moves(_plain_order(old, new), new.keys()):
@@ -259,9 +259,14 @@ class _Document:
             used[prefix] = self._schema.namespace_of_module[module]
             return prefix
 
-        anchor = escape(predicates(child, before, prefix_of))
+        anchor = _in_attribute(escape(predicates(child, before, prefix_of)))
         namespaces = "".join([f' xmlns:{prefix}="{escape(uri)}"' for prefix, uri in used.items()])
         return f'{namespaces}{_AFTER} {_YANG}:key="{anchor}"'
+
+
+def _in_attribute(escaped: str) -> str:
+    """A reader makes spaces of tabs and line ends in attributes but for references (XML 1.0 section 3.3.3)."""
+    return escaped.replace("\n", "&#10;").replace("\t", "&#9;")
 
 
 def _free_prefix(name: str, text: str) -> str:

@@ -28,6 +28,9 @@ NOTHING = Counters()
 
 Spis: TypeAlias = tuple[int, int]
 
+_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+"""Errors that say nothing about the file."""
+
 _TABLE = """
 CREATE TABLE IF NOT EXISTS totals (context TEXT, crypto_map TEXT, interface TEXT, record TEXT NOT NULL,
     PRIMARY KEY (context, crypto_map, interface)) WITHOUT ROWID
@@ -78,14 +81,22 @@ class Totals:
             record.total = record.seen(state)
             record.sas = {**record.sought, **{(sa.spi_in, sa.spi_out): sa.counters for sa in state.children}}
             record.rekeys += rekeys
-            if self._is_open:
-                self._db.execute("REPLACE INTO totals VALUES (?, ?, ?, ?)", (*state.id, _dumped(record)))
+            self._write("REPLACE INTO totals VALUES (?, ?, ?, ?)", [(*state.id, _dumped(record))])
 
     def forget(self, tunnels: Iterable[TunnelId]) -> None:
         """These are bound no longer: a later bind counts from nothing."""
         with self._lock:
             gone = [item for item in tunnels if self._records.pop(item, None) is not None]
-            self._db.executemany("DELETE FROM totals WHERE context = ? AND crypto_map = ? AND interface = ?", gone)
+            self._write("DELETE FROM totals WHERE context = ? AND crypto_map = ? AND interface = ?", gone)
+
+    def _write(self, statement: str, rows: Iterable[tuple[str, ...]]) -> None:
+        """A disk that takes nothing costs what would be written, not the counting nor who counts."""
+        if not self._is_open:
+            return
+        try:
+            self._db.executemany(statement, rows)
+        except sqlite3.Error as fault:
+            log.error("the counters of tunnels are not written down: %s", fault)
 
     def close(self) -> None:
         """Write nothing any more."""
@@ -108,6 +119,9 @@ def _opened(path: Path | None) -> tuple[sqlite3.Connection, dict[TunnelId, _Reco
     except (sqlite3.DatabaseError, ValueError, TypeError) as fault:
         if path is None:
             raise
+        if getattr(fault, "sqlite_errorcode", 0) & 0xFF in _DISK:
+            log.error("the counters of tunnels will be lost with this server: %s cannot be used (%s)", path, fault)
+            return _read(None)
         log.error("the counters of tunnels begin anew: %s is damaged (%s)", path, fault)
         path.replace(path.with_name(f"{path.name}.damaged"))
         return _read(path)

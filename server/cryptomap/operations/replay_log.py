@@ -127,6 +127,8 @@ class ReplayLog:
             self._appended += 1
             if self._appended % PRUNE_EVERY == 0:
                 self._prune(number, time)
+        except sqlite3.Error as fault:
+            log.error("event %d is not logged: %s", number, fault)
         except Exception:
             log.exception("event %d is not logged", number)
 

@@ -197,6 +197,16 @@ def test_what_looks_like_a_prefix_in_anydata_is_none_of_the_documents_own() -> N
     assert edit(shop_schema(), old, etree.fromstring(document)) == new
 
 
+@pytest.mark.parametrize("odd", ["a\nb", "a\tb", "a&#13;b", "'\"&amp;&lt;", "  "])
+def test_what_a_value_is_put_after_may_hold_any_character(odd: str) -> None:
+    """Found by fuzzing: the journal could not be replayed."""
+    old = tree("<day>x</day><shelf><name>z</name></shelf>")
+    days = f"<day>{odd}</day><day>y</day><day>x</day>"
+    new = tree(f"{days}<shelf><name>{odd}</name></shelf><shelf><name>b</name></shelf><shelf><name>z</name></shelf>")
+    document = edit_document(shop_schema(), diff(old, new))
+    assert edit(shop_schema(), old, etree.fromstring(document)) == new
+
+
 def test_sealed_secrets_go_into_the_document_as_they_are() -> None:
     class Vault:
         def seal(self, path: str, clear: str) -> str:

@@ -102,6 +102,37 @@ def test_a_damaged_file_is_set_aside(path: Path, caplog: pytest.LogCaptureFixtur
     totals.note(state(1, sa(1, 1)))  # an event that comes after the end
 
 
+def test_a_disk_that_takes_nothing_stops_neither_the_counting_nor_who_counts(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    totals = Totals(path)
+    totals.note(state(0, sa(1, 1)))
+    totals._db.execute("PRAGMA query_only = ON")
+    totals.note(state(0, sa(1, 5)))
+    totals.forget([])
+    totals.forget([TUNNEL])
+    assert caplog.text.count("not written down: attempt to write a readonly database") == 2
+    totals._db.execute("PRAGMA query_only = OFF")
+    totals.note(state(0, sa(1, 7)))
+    totals.close()
+    assert packets(Totals(path), state(0, sa(1, 7))) == 7
+
+
+def test_a_good_file_on_a_disk_that_fails_is_not_taken_for_damaged(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    totals = Totals(path)
+    totals.note(state(0, sa(1, 3)))
+    totals.close()
+    path.rename(path.with_name("away"))
+    path.mkdir()  # unable to open database file
+    assert packets(Totals(path), state(0, sa(1, 1))) == 1
+    assert "will be lost with this server" in caplog.text
+    path.rmdir()
+    path.with_name("away").rename(path)
+    assert packets(Totals(path), state(0, sa(1, 3))) == 3
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["packets", "rekey", "restart"]), st.integers(0, 9)), max_size=12))
 def test_no_sequence_of_rekeys_and_restarts_turns_a_counter_back(steps: list[tuple[str, int]]) -> None:

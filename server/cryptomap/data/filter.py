@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from lxml import etree
 
@@ -252,6 +253,11 @@ def _entries_in_order(stored: StoredEntries, found: dict[Key, Node]) -> StoredEn
 
 # ===== XPath =====
 
+Info: TypeAlias = tuple[tuple[str, str], ...]
+"""Where an expression stands in a request, for the error-info."""
+
+_SELECT: Final[Info] = (("bad-attribute", "select"), ("bad-element", "filter"))
+
 
 @dataclass(slots=True)
 class _Chosen:
@@ -262,19 +268,31 @@ class _Chosen:
 
 
 def xpath_select(
-    schema: Schema, view: View, expr: Expr, *, variables: Mapping[str, str] | None = None, budget: int = XPATH_BUDGET
+    schema: Schema,
+    view: View,
+    expr: Expr,
+    *,
+    variables: Mapping[str, str] | None = None,
+    budget: int = XPATH_BUDGET,
+    info: Info = _SELECT,
 ) -> Node | None:
     """The nodes an expression selects, whole, with their ancestors and the keys of these; ``None`` if it selects none.
 
     Raises InvalidValue if the result is no node-set or the expression looks at more than ``budget`` nodes."""
     top = _Chosen()
-    for path in xpath_paths(schema, view, expr, variables=variables, budget=budget):
+    for path in xpath_paths(schema, view, expr, variables=variables, budget=budget, info=info):
         _choose(top, path)
     return view.expand(view.root, ()) if top.is_whole else _keep(view, view.root, (), top)
 
 
 def xpath_paths(
-    schema: Schema, view: View, expr: Expr, *, variables: Mapping[str, str] | None = None, budget: int = XPATH_BUDGET
+    schema: Schema,
+    view: View,
+    expr: Expr,
+    *,
+    variables: Mapping[str, str] | None = None,
+    budget: int = XPATH_BUDGET,
+    info: Info = _SELECT,
 ) -> list[Path]:
     """The instances an expression selects, each once. Raises InvalidValue as xpath_select does."""
     env = Env(schema, view.root, view=view, variables=variables, budget=budget)
@@ -282,14 +300,11 @@ def xpath_paths(
         with few():
             selected = env.evaluate(compile_expr(expr), env.root)
     except XPathFault as fault:
-        raise InvalidValue(f"filter: {fault}", error_type="protocol", info=_SELECT) from fault
+        raise InvalidValue(f"filter: {fault}", error_type="protocol", info=info) from fault
     if not isinstance(selected, list):
-        message = "filter: the select expression must give a node-set, not a string, number or boolean"
-        raise InvalidValue(message, error_type="protocol", app_tag="not-a-node-set", info=_SELECT)
+        message = "filter: the expression must give a node-set, not a string, number or boolean"
+        raise InvalidValue(message, error_type="protocol", app_tag="not-a-node-set", info=info)
     return list(dict.fromkeys(_path(cursor) for cursor in selected))
-
-
-_SELECT = (("bad-attribute", "select"), ("bad-element", "filter"))
 
 
 def _path(cursor: Cursor) -> Path:

@@ -92,4 +92,5 @@ def _filtered(server: Server, view: View, given: Node) -> Node | None:
         expr = xpath.parse(text, {name: name for name in server.schema.namespace_of_module}, None)
     except xpath.XPathFault as fault:
         raise InvalidValue(f"xpath-filter: {fault}", info=[("bad-element", "xpath-filter")]) from fault
-    return xpath_select(server.schema, view, expr, budget=server.limits.xpath_nodes)
+    info = (("bad-element", "xpath-filter"),)
+    return xpath_select(server.schema, view, expr, budget=server.limits.xpath_nodes, info=info)

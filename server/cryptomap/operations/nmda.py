@@ -126,7 +126,8 @@ def _filtered(call: Call, view: View) -> Node | View | None:
         return subtree(schema, view, element)
     element = call.element.find(f"{{{NMDA}}}xpath-filter")
     if element is not None:
-        return xpath_select(schema, view, expression(schema, element), budget=call.server.limits.xpath_nodes)
+        budget, info = call.server.limits.xpath_nodes, (("bad-element", "xpath-filter"),)
+        return xpath_select(schema, view, expression(schema, element), budget=budget, info=info)
     return view
 
 

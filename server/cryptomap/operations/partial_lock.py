@@ -66,7 +66,8 @@ def _selected(call: Call, view: View, element: etree._Element) -> list[Path]:
         expr = expression(call.server.schema, element, text)
     except XPathFault as fault:
         raise _fault(InvalidValue, f"select: {fault}", "select") from fault
-    paths = xpath_paths(call.server.schema, view, expr, budget=call.server.limits.xpath_nodes)
+    info = (("bad-element", "select"),)
+    paths = xpath_paths(call.server.schema, view, expr, budget=call.server.limits.xpath_nodes, info=info)
     if () in paths:
         raise _fault(InvalidValue, "select: all of running cannot be locked in part: use lock", "select")
     return paths

@@ -114,6 +114,7 @@ async def test_an_xpath_filter_whose_prefixes_are_in_scope(alice: Client) -> Non
 async def test_an_xpath_filter_that_gives_no_nodes(alice: Client) -> None:
     reply = await alice.rpc(get_data("running", '<xpath-filter xmlns:x="urn:doors">count(/x:doors)</xpath-filter>'))
     assert tags(reply) == ["invalid-value"]
+    assert "<error-info><bad-element>xpath-filter</bad-element></error-info>" in reply
     assert tags(await alice.rpc(get_data("running", "<xpath-filter>/[</xpath-filter>"))) == ["invalid-value"]
 
 

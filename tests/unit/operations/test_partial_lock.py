@@ -146,6 +146,7 @@ async def test_section_2_4_1_expressions_that_lock_nothing(
     alice, _ = await with_doors(lab)
     [error] = errors(await alice.rpc(lock(select)))
     assert (error.tag, error.app_tag) == (tag, app_tag)
+    assert error.info == ({} if app_tag == "no-matches" else {"bad-element": "select"})
 
 
 async def test_section_2_4_1_what_cannot_be_read_cannot_be_locked(start: OpenLab) -> None:

@@ -54,6 +54,10 @@ class Health:
     def handles(self) -> int:
         return len(list((self._proc / "fd").iterdir()))
 
+    def open_files(self) -> list[str]:
+        """What each handle is."""
+        return [str(handle.readlink()) for handle in (self._proc / "fd").iterdir()]
+
     def memory(self) -> int:
         """Resident bytes."""
         found = re.search(r"VmRSS:\s+(\d+) kB", (self._proc / "status").read_text())
@@ -77,9 +81,12 @@ async def seen(daemon: Daemon) -> dict[str, Any]:
 async def quiet(daemon: Daemon, handles: int) -> None:
     """Until all but this test's own session have ended: the server has let go of their sockets."""
     health = Health(daemon.pid)
-    async with asyncio.timeout(PATIENCE):
-        while health.handles() > handles:  # noqa: ASYNC110 - nothing tells when another process closes a file
-            await asyncio.sleep(0.05)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while health.handles() > handles:  # noqa: ASYNC110 - nothing tells when another process closes a file
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"still open: {health.open_files()}") from None
 
 
 def said(name: str, seconds: list[float]) -> str:

@@ -98,10 +98,11 @@ class Checkpoints:
         """In bytes, of those there are."""
         return [self._path(commit).stat().st_size for commit in self.commits()]
 
-    def good(self, upto: int | None = None) -> Iterator[Checkpoint]:
-        """The undamaged ones, newest first, of commits up to that one. Says in the log which are not."""
+    def good(self, upto: int | None = None, beyond: int = -1) -> Iterator[Checkpoint]:
+        """The undamaged ones, newest first, of commits up to one and beyond another; others are not even read. Says in
+        the log which are damaged."""
         for commit in self.commits():
-            if upto is not None and commit > upto:
+            if commit <= beyond or (upto is not None and commit > upto):
                 continue
             path = self._path(commit)
             try:

@@ -74,7 +74,7 @@ class Archive:
 
     def beyond(self, head: int) -> Checkpoint | None:
         """A good checkpoint of a commit the journal has lost, under this schema."""
-        newest = next(self._checkpoints.good(), None)
+        newest = next(self._checkpoints.good(beyond=head), None)
         if newest is None or newest.header.commit <= head:
             return None
         return newest if newest.fits(self._schema) else None

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cryptomap.datastore.checkpoint import Checkpoint, decode
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.salvage import valid_part
 from cryptomap.datastore.secrets import Vault
@@ -127,6 +128,21 @@ def test_recovery_begins_at_the_newest_checkpoint(
         assert mtu(open_datastores().running.root) == "200"
     assert "replaying commits 7 to 7" in caplog.text
     assert mtu(open_datastores().root_at(2)) == "101"
+
+
+def test_a_start_reads_one_checkpoint_once(open_datastores: Open, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    datastores = open_datastores()
+    for value in (100, 101, 102):
+        commit_mtu(datastores, value)
+    read: list[int] = []
+
+    def counted(data: bytes) -> Checkpoint:
+        read.append(len(data))
+        return decode(data)
+
+    monkeypatch.setattr("cryptomap.datastore.checkpoints.decode", counted)
+    assert mtu(open_datastores().running.root) == "102"
+    assert len(read) == 1
 
 
 def test_a_damaged_checkpoint_falls_back_to_an_older_one_and_says_so(

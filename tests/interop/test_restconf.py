@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cryptomap.audit import entries, verify
 from cryptomap.transport.certificates import fingerprint
 from cryptomap.transport.passwords import hash_password
 from support.certificates import Issued, issue, self_less_context
@@ -61,6 +62,30 @@ def test_users_log_in_with_passwords(daemon: Daemon, trusting: ssl.SSLContext) -
         refused = ask(daemon.url, "GET", MAP, headers=headers, context=trusting)
         assert (refused.status, refused.headers["www-authenticate"][:5]) == (401, "Basic")
         assert "dscp" not in refused.text
+
+
+def test_logins_and_operations_are_on_record(
+    daemon: Daemon, ca: Issued, trusting: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """Who got in, who did not, and what they did; the chain holds, also while the server runs."""
+    discard = "/restconf/operations/ietf-netconf:discard-changes"
+    assert ask(daemon.url, "POST", discard, headers=ADMIN, context=trusting).status == 204
+    assert ask(daemon.url, "POST", discard, headers=basic("admin", "no"), context=trusting).status == 401
+    certified = issue(tmp_path, "admin", by=ca).client_context(ca)
+    assert ask(daemon.url, "DELETE", f"{MAP}x", context=certified).status == 404
+    assert ask(daemon.url, "GET", MAP, context=issue(tmp_path, "mallory", by=ca).client_context(ca)).status == 401
+    deeds = [entry.deed for entry in entries(daemon.state / "audit")]
+    told = {(deed.user, deed.kind, deed.operation, str(deed.outcome)) for deed in deeds}
+    assert told >= {
+        ("admin", "login", "restconf", "ok"),
+        ("admin", "login", "restconf", "denied"),
+        ("mallory", "login", "restconf", "denied"),
+        ("admin", "rpc", "restconf-post", "ok"),
+        ("admin", "rpc", "restconf-delete", "failed"),
+    }
+    assert any("certificate of CN=admin" in deed.detail for deed in deeds)
+    assert verify(daemon.state / "audit").faults == []
+    assert not any("secret" in str(deed) for deed in deeds)
 
 
 def test_users_log_in_with_certificates(daemon: Daemon, ca: Issued, tmp_path: Path) -> None:

@@ -54,15 +54,20 @@ async def handle(site: Site, request: Request) -> Response:
     tag = found.errors[0].tag if isinstance(found, RpcErrors) else ""
     site.server.performed(f"restconf-{name}", time.perf_counter() - began, tag)
     if isinstance(found, Response):
+        if name not in _SAFE:
+            _record(site, request, name, Outcome.OK, request.path)
         return found
     log.info("%s %s by %s refused: %s", request.method, request.path, request.user, found)
     if tag == AccessDenied.tag or name not in _SAFE:
         outcome = Outcome.DENIED if tag == AccessDenied.tag else Outcome.FAILED
-        detail = f"{request.path}: {found.errors[0]}"
-        site.server.witness(Deed("rpc", f"restconf-{name}", outcome, request.user, request.address, detail=detail))
+        _record(site, request, name, outcome, f"{request.path}: {found.errors[0]}")
     schema = site.server.schema
     errors = redacted(schema, site.server.access.reader(request.user), found).errors
     return refusal(schema, errors, _media(request))
+
+
+def _record(site: Site, request: Request, name: str, outcome: Outcome, detail: str) -> None:
+    site.server.witness(Deed("rpc", f"restconf-{name}", outcome, request.user, request.address, detail=detail))
 
 
 async def _try(site: Site, request: Request) -> Response | RpcErrors:

@@ -51,9 +51,10 @@ class Login:
         self._gate = gate or Gate(Limits())
         self._clock = clock
         self.witness: Witness = unseen
-        """Told of passwords that were checked."""
+        """Told of passwords that were checked, and of certificates: of the same user and address once in a while."""
         self._key = secrets.token_bytes(32)
         self._right: dict[str, tuple[bytes, float]] = {}
+        self._certified: dict[tuple[str, str], float] = {}
         self._edition = accounts.edition
 
     async def user(self, authorization: str, chain: Sequence[x509.Certificate] = (), address: str = "") -> str:
@@ -64,8 +65,14 @@ class Login:
         if not chain:
             raise Stranger("neither certificate nor password")
         user = user_of(self._cert_to_name, chain)
+        subject = chain[0].subject.rfc4514_string()
         if user is None or user not in self._accounts:
-            raise Stranger(f"no user for {chain[0].subject.rfc4514_string()}")
+            self.witness(Deed("login", TRANSPORT, Outcome.DENIED, user or "", address, detail=f"no user for {subject}"))
+            raise Stranger(f"no user for {subject}")
+        if self._certified.get((user, address), 0.0) <= self._clock():
+            self._certified = {who: until for who, until in self._certified.items() if until > self._clock()}
+            self._certified[user, address] = self._clock() + REMEMBERED
+            self.witness(Deed("login", TRANSPORT, Outcome.OK, user, address, detail=f"certificate of {subject}"))
         return user
 
     async def _by_password(self, authorization: str, address: str) -> str:

@@ -253,7 +253,7 @@ async def test_the_candidate_is_edited_without_a_commit(alice: Web, lab: Lab) ->
 # ===== the record of who did what =====
 
 
-async def test_refused_edits_are_recorded(tmp_path: Path) -> None:
+async def test_edits_are_recorded_the_refused_ones_too(tmp_path: Path) -> None:
     deeds: list[Deed] = []
     lab = await open_lab(tmp_path / "other", witness=deeds.append)
     alice = web(lab)
@@ -262,4 +262,8 @@ async def test_refused_edits_are_recorded(tmp_path: Path) -> None:
     await alice.ask("GET", "/data/doors:doors/door=nobody")
     await lab.stop()
     found = [(deed.kind, deed.operation, str(deed.outcome), deed.user) for deed in deeds if deed.kind != "server"]
-    assert found == [("commit", "commit", "ok", "alice"), ("rpc", "restconf-put", "denied", "alice")]
+    assert found == [
+        ("commit", "commit", "ok", "alice"),
+        ("rpc", "restconf-post", "ok", "alice"),
+        ("rpc", "restconf-put", "denied", "alice"),
+    ]

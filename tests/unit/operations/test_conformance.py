@@ -16,12 +16,55 @@ TESTS = Path(__file__).parents[2]
 DOCUMENT = (TESTS.parent / "docs" / "conformance.md").read_text()
 NEEDS = (TESTS.parent / "docs" / "user-needs.md").read_text()
 SECURITY = (TESTS.parent / "docs" / "security.md").read_text()
+RFCS = (
+    5277,
+    5717,
+    6022,
+    6241,
+    6242,
+    6243,
+    6470,
+    7317,
+    7589,
+    7951,
+    8071,
+    8341,
+    8342,
+    8525,
+    8526,
+    8639,
+    8640,
+    8641,
+    9144,
+)
 NAMED = re.findall(r"`([\w/]+\.py)::(\w+)`", DOCUMENT + NEEDS + SECURITY)
 
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
 def test_each_test_named_exists(file: str, name: str) -> None:
     assert re.search(rf"^(async )?def {name}\(", (TESTS / file).read_text(), re.MULTILINE)
+
+
+def test_each_recording_named_exists() -> None:
+    named = set(re.findall(r"`recorded/([\w-]+\.txt)`", DOCUMENT))
+    assert named
+    assert {name for name in named if not (TESTS / "recorded" / name).is_file()} == set()
+
+
+@pytest.mark.parametrize("rfc", [*RFCS, "privcand"])
+def test_each_rfc_that_is_served_has_rows(rfc: int | str) -> None:
+    """Rows that begin with its number, or a section of its own."""
+    own = re.search(rf"^## [^\n]*\b{rfc}\b[^\n]*\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
+    rows = re.findall(rf"^\| [^|]*\b{rfc}\b[^|]*\|.*$", DOCUMENT, re.MULTILINE)
+    rows += re.findall(r"^\| .*::test_.*$", own[1], re.MULTILINE) if own else []
+    assert rows
+
+
+def test_each_capability_is_used_by_a_client_of_others_or_in_a_recording() -> None:
+    table = DOCUMENT.partition("## Capabilities of the hello")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `[^|]*\| (.*) \|$", table, re.MULTILINE)
+    assert len(rows) > 15
+    assert [row for row in rows if not re.match(r"`(interop/\w+\.py::test_\w+|recorded/[\w-]+\.txt)`", row)] == []
 
 
 def test_each_user_need_has_a_test_of_its_name() -> None:

@@ -357,12 +357,17 @@ def sites(nursery: Nursery, tmp_path: Path) -> Iterator[dict[bool, Site]]:
 async def test_killed_at_every_step(sites: dict[bool, Site]) -> None:
     chance = random.Random(SEED)
     killed: Counter[str] = Counter()
+    schedules: Counter[str] = Counter()
     for has_startup, kill in islice(schedule(chance), KILLS):
         killed[await live(sites[has_startup], kill, chance)] += 1
+        schedules["with startup" if has_startup else "without startup"] += 1
+        if killed.total() % 100 == 0:
+            print(f"{killed.total()} of {KILLS} kills", flush=True)
     for site in sites.values():
         site.launch(Kill())
         site.daemon.ready()
         async with session(site.daemon) as wire:
             await site.look(wire)
     assert KILLS < 50 or killed.keys() >= set(registered(["backend"], "journal"))
-    print(f"{killed.total()} kills: {dict(killed)}")
+    report = ", ".join(f"{step} {count}" for step, count in sorted(killed.items()))
+    print(f"{killed.total()} kills, seed {SEED}, {dict(schedules)}, 0 failures; by step: {report}")

@@ -80,7 +80,7 @@ def test_logins_and_operations_are_on_record(
         ("admin", "login", "restconf", "ok"),
         ("admin", "login", "restconf", "denied"),
         ("mallory", "login", "restconf", "denied"),
-        ("admin", "rpc", "restconf-post", "ok"),
+        ("admin", "rpc", "discard-changes", "ok"),
         ("admin", "rpc", "restconf-delete", "failed"),
     }
     assert any("certificate of CN=admin" in deed.detail for deed in deeds)

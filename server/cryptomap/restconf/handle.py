@@ -54,8 +54,6 @@ async def handle(site: Site, request: Request) -> Response:
     tag = found.errors[0].tag if isinstance(found, RpcErrors) else ""
     site.server.performed(f"restconf-{name}", time.perf_counter() - began, tag)
     if isinstance(found, Response):
-        if name not in _SAFE:
-            _record(site, request, name, Outcome.OK, request.path)
         return found
     log.info("%s %s by %s refused: %s", request.method, request.path, request.user, found)
     if tag == AccessDenied.tag or name not in _SAFE:
@@ -96,6 +94,9 @@ async def _answer(site: Site, request: Request) -> Response:
         allow = _allowed(methods)
         raise MethodNotAllowed(f"{request.method[:20]} is not for this; there are {', '.join(allow)}", allow)
     response = await method(site, request, resource)
+    if request.method.lower() not in _SAFE and resource.operation is None and resource.kind is not Kind.ACTION:
+        # operations and actions are recorded where they are performed
+        _record(site, request, request.method.lower(), Outcome.OK, request.path)
     if request.method == "HEAD":
         return Response(response.status, response.headers)
     body = response.body

@@ -111,6 +111,28 @@ def test_a_policy_of_somebody_else_in_the_way_undoes_the_whole_commit(
     assert kernel_objects(gateways) == (50, 75)
 
 
+def test_nftables_that_refuses_our_table_undoes_the_whole_commit(gateways: Gateways, backend: LinuxBackend) -> None:
+    """Another program owns a table of our name, until it ends."""
+    gateways.vm.run("ip netns exec left nft delete table inet cryptomap; mkfifo /run/typed")
+    gateways.vm.start(["sh", "-c", "exec nft -i < /run/typed"], namespace="left")
+    gateways.vm.start(["sh", "-c", "echo $$ > /run/typist; exec sleep infinity > /run/typed"], ready="/run/typist")
+    gateways.vm.run("echo 'add table inet cryptomap { flags owner; }' > /run/typed")
+    gateways.vm.run(
+        "for i in $(seq 100); do ip netns exec left nft list tables | grep -q cryptomap && exit 0; sleep .1; done"
+    )
+    plan = backend.prepare(between(Intent(), Intent.of([numbered(1)], l2=example_l2())))
+    with pytest.raises(ApplyFailed, match=r"nft failed in namespace left: .*Operation not permitted"):
+        backend.apply(plan)
+    assert kernel_objects(gateways) == (0, 0)
+    assert dict(backend.observe().tunnels) == {}
+    gateways.vm.run("kill $(cat /run/typist); rm /run/typed")
+    gateways.vm.run(
+        "for i in $(seq 100); do ip netns exec left nft list tables | grep -q cryptomap || exit 0; sleep .1; done"
+    )
+    assert backend.reconcile(plan.change.new).missing == (numbered(1).id,)
+    assert backend.observe().l2 == example_l2()
+
+
 def test_what_was_removed_comes_back_as_it_was(gateways: Gateways, backend: LinuxBackend) -> None:
     """A deletion that is undone restores SAs to the byte: the peer goes on with the same keys and numbers."""
     intent = Intent.of([numbered(1)])

@@ -66,8 +66,8 @@ def pair(
 
 
 def transport(proposal: EspProposal, outer: tuple[str, str] = OUTER) -> tuple[Tunnel, Tunnel]:
-    """Maps in transport mode between the gateways themselves."""
-    return pair(replace(proposal, mode=Mode.TRANSPORT), inner=outer, outer=outer)
+    """Maps in transport mode between the gateways themselves, whose neighbour discovery stays in clear."""
+    return pair(replace(proposal, mode=Mode.TRANSPORT), inner=outer, outer=outer, port=4000)
 
 
 def _address(text: str) -> Address:

@@ -16,7 +16,7 @@ from cryptomap_backend.linux.backend import LinuxBackend
 from cryptomap_backend.simulator import esp
 from cryptomap_backend.table import LINUX
 from dataplane.gateways import AH, ESP, Gateways, Seen
-from dataplane.maps import INNER6, OUTER6, PLAIN, pair, transport
+from dataplane.maps import INNER6, OUTER, OUTER6, PLAIN, pair, transport
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the machine to boot, on a busy host too
 
@@ -132,9 +132,12 @@ def test_a_dscp_that_goes_is_unset_by_the_reapply(gateways: Gateways, backend: L
 
 
 @pytest.mark.parametrize("proposal", [PLAIN, AH_SHA1], ids=["esp", "ah"])
-def test_transport_mode_leaves_the_tos_as_it_is(gateways: Gateways, commit: Commit, proposal: EspProposal) -> None:
-    commit(transport(proposal))
-    seen = gateways.send(APPLICATION, "10.0.0.1", "10.0.0.2")
+@pytest.mark.parametrize("ends", [OUTER, OUTER6], ids=["v4", "v6"])
+def test_transport_mode_leaves_the_tos_as_it_is(
+    gateways: Gateways, commit: Commit, proposal: EspProposal, ends: tuple[str, str]
+) -> None:
+    commit(transport(proposal, ends))
+    seen = gateways.send(APPLICATION, *ends)
     assert (outer(seen), heard(seen)) == (APPLICATION, APPLICATION)
 
 

@@ -15,13 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, ParamSpec, TypeVar
 
-__all__ = ["Dropped", "Job", "Turns", "few", "give_way", "waiting"]
+__all__ = ["PATIENCE", "Dropped", "Job", "Turns", "few", "give_way", "waiting"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 TURN: Final = 0.005
 """Seconds after which a job gives way to the next."""
+
+PATIENCE: Final = 0.25
+"""Seconds after which a job goes on beside another that neither ends nor gives way: it may wait for something that this
+one holds. A turn is a courtesy, no lock."""
 
 FEW: Final = 4
 """Jobs that may need much memory at the same time, see :func:`few`."""
@@ -35,8 +39,10 @@ class Turns:
     """``at_once`` have the turn, the others wait in the order in which they came; those who have had one already, after
     the others: most requests need one turn only, and need not wait for the few that go on for long."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, patience: float = -1) -> None:
+        """``patience``: seconds after which who waits goes on all the same; -1: never."""
         self._free = at_once
+        self._patience = patience
         self._waiting: deque[threading.Lock] = deque()
         self._again: deque[threading.Lock] = deque()
         self._guard = threading.Lock()
@@ -47,17 +53,22 @@ class Turns:
 
     def take(self, *, again: bool = False) -> None:
         with self._guard:
-            if self._free:
+            if self._free > 0:
                 self._free -= 1
                 return
             mine = threading.Lock()
             mine.acquire()
-            (self._again if again else self._waiting).append(mine)
-        mine.acquire()
+            queue = self._again if again else self._waiting
+            queue.append(mine)
+        if not mine.acquire(timeout=self._patience):
+            with self._guard:
+                if mine in queue:  # nobody has handed on the turn meanwhile
+                    queue.remove(mine)
+                    self._free -= 1
 
     def leave(self) -> None:
         with self._guard:
-            if self.is_wanted:
+            if self._free >= 0 and self.is_wanted:
                 (self._waiting or self._again).popleft().release()
             else:
                 self._free += 1

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain
 from typing import Final, ParamSpec, TypeVar
 
-from cryptomap.data.turns import Job, Turns
+from cryptomap.data.turns import PATIENCE, Job, Turns
 
 __all__ = ["Aside", "begun"]
 
@@ -31,7 +31,7 @@ class Aside:
     """Threads of one server for it, made when they are needed."""
 
     def __init__(self) -> None:
-        self._turns = Turns(1)
+        self._turns = Turns(1, PATIENCE)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aside")
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -51,6 +51,11 @@ async def test_whoever_waits_leaves_the_turn_to_others(aside: Aside) -> None:
     assert await asyncio.gather(aside.run(until_the_other_came), aside.run(came.set)) == [True, None]
 
 
+async def test_whoever_does_not_give_way_holds_nobody_up_for_ever(aside: Aside) -> None:
+    came = threading.Event()
+    assert await asyncio.gather(aside.run(came.wait, PATIENCE), aside.run(came.set)) == [True, None]
+
+
 async def test_what_nobody_waits_for_any_more_ends(aside: Aside) -> None:
     loop, begun, ended = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 

@@ -16,20 +16,18 @@ from typing import TypeAlias
 
 from lxml import etree
 
-from cryptomap.data.diff import diff
 from cryptomap.data.edit import PartlyEdited, edit
-from cryptomap.data.path import to_xpath
 from cryptomap.data.tree import Node, Path, reuse
 from cryptomap.data.validation import Snapshot
 from cryptomap.data.xml import Sealer
 from cryptomap.datastore.checkpoints import Background, on_thread
 from cryptomap.datastore.clock import Clock
-from cryptomap.datastore.confirm import Confirm, require_canceller, require_confirmer
+from cryptomap.datastore.confirm import Confirm
 from cryptomap.datastore.events import Committed, Listener
+from cryptomap.datastore.guard import Guard
 from cryptomap.datastore.history import Record
-from cryptomap.datastore.locks import Locks, lock_denied
 from cryptomap.datastore.memory import undisturbed
-from cryptomap.datastore.partial_locks import PartialLock, PartialLocks
+from cryptomap.datastore.partial_locks import PartialLock
 from cryptomap.datastore.private_candidates import REVERT_ON_CONFLICT, PrivateCandidates
 from cryptomap.datastore.running import Running
 from cryptomap.datastore.statedir import StateDirectory, StateFault
@@ -86,8 +84,6 @@ class Datastores:
     ) -> None:
         """Recover what the state directory holds. On the writer's thread; call ``start`` next. Raises StateFault."""
         self.schema = schema
-        self.locks = Locks(clock)
-        self.partial_locks = PartialLocks(clock)
         self._clock = clock
         self._seal = seal
         self._candidate: Node | None = None
@@ -106,6 +102,7 @@ class Datastores:
             boot_from_startup=startup_enabled,
         )
         self.private_candidates = PrivateCandidates(schema, lambda: self.running.root)
+        self.guard = Guard(schema, clock, self.private_candidates, lambda: self._running.waiting)
         self.subscribe(self.private_candidates.notice)
 
     # ---- what readers take -------------------------------------------------------------------------------------
@@ -213,7 +210,7 @@ class Datastores:
         if origin.session_id in self.private_candidates:
             self.private_candidates.discard(origin.session_id)
             return
-        self.locks.require_free("candidate", origin.session_id)
+        self.guard.require_free("candidate", origin.session_id)
         self._candidate = None
 
     @undisturbed()
@@ -243,7 +240,7 @@ class Datastores:
         """commit (section 8.3.4.1), or a confirmed commit (section 8.4). ``None`` if running stays as it is; then
         nothing is written either, unless a confirmed commit starts or ends with it."""
         session_id = origin.session_id
-        self._require_committer(session_id, persist_id)
+        self.guard.require_committer(session_id, persist_id)
         if session_id in self.private_candidates:
             self.private_candidates.update(session_id)
         pending = confirm.pending(origin, self._clock.time(), self.head, self.pending) if confirm else None
@@ -259,12 +256,12 @@ class Datastores:
         """An edit and its commit in one (RFC 8040 section 1.4): ``make`` answers the new configuration, from running's.
         The same locks as for both; InUse while the shared candidate has changes, which would be somebody else's. A
         startup datastore follows. A refusal leaves nothing behind."""
-        self._require_committer(origin.session_id, None)
+        self.guard.require_committer(origin.session_id, None)
         if self.modified:
             message = "the candidate has changes that were neither committed nor discarded"
             raise InUse(f"{message}; commit or discard them first", error_type="protocol")
         if "startup" in self.names:
-            self.locks.require_free("startup", origin.session_id)
+            self.guard.require_free("startup", origin.session_id)
         committed = self._commit(make(self.running.root), origin, None)
         self._candidate = None
         if "startup" in self.names:
@@ -279,18 +276,18 @@ class Datastores:
 
     def cancel(self, origin: Origin, persist_id: str | None = None) -> None:
         """cancel-commit (section 8.4.4.1)."""
-        require_canceller(self._running.waiting, origin.session_id, persist_id)
+        self.guard.require_canceller(origin.session_id, persist_id)
         self._running.cancel(origin)
 
     def rollback(self, origin: Origin, commit: int) -> Committed | None:
         """Commit the configuration as it was after that commit; ``None`` if it is running already. The candidate is
         left alone."""
-        self.locks.require_free("running", origin.session_id)
-        self._require_nothing_pending()
+        self.guard.require_free("running", origin.session_id)
+        self.guard.require_nothing_pending()
         root = reuse(self.running.root, self.root_at(commit))
         assert isinstance(root, Node)
         self.permit(origin, self.running.root, root)
-        self._require_parts_free(root, origin.session_id)
+        self.guard.require_parts_free(self.running.root, root, origin.session_id)
         return self._running.commit(root, origin.as_kind("rollback"), None)
 
     def rehearse_rollback(self, origin: Origin, commit: int) -> Rehearsal:
@@ -308,48 +305,29 @@ class Datastores:
     def lock(self, session_id: int, target: str) -> None:
         """lock (section 7.5). Raises LockDenied."""
         self._require_known(target)
-        name = self._lock_name(target, session_id)
-        if self.locks.holder(name) is None:
-            if name == "candidate" and self.modified:
-                raise lock_denied("the candidate has changes that were neither committed nor discarded", 0)
-            if target == "running":
-                self._require_nothing_of_others(session_id)
-                for part in self.partial_locks.others(session_id):
-                    message = f"session {part.session_id} has locked parts of running"
-                    raise lock_denied(message, part.session_id)
-        self.locks.acquire(name, session_id)
+        self.guard.lock(target, session_id, is_modified=self.modified)
 
     def unlock(self, session_id: int, target: str) -> None:
         """unlock (section 7.6); the shared candidate's changes are discarded (section 8.3.5.2)."""
         self._require_known(target)
-        name = self._lock_name(target, session_id)
-        self.locks.release(name, session_id)
-        if name == "candidate":
+        if self.guard.unlock(target, session_id):
             self._candidate = None
 
     def lock_parts(self, session_id: int, select: tuple[str, ...], nodes: Collection[Path]) -> PartialLock:
         """partial-lock (RFC 5717 section 2.4.1): nodes of running that another session cannot change while it is held.
         Raises LockDenied."""
-        held = self.locks.holder("running")
-        if held is not None and held.session_id != session_id:
-            raise lock_denied(f"running is locked by session {held.session_id}", held.session_id)
-        self._require_nothing_of_others(session_id)
-        part = self.partial_locks.holder(nodes, session_id)
-        if part is not None:
-            raise lock_denied(f"session {part.session_id} has locked a part of this", part.session_id)
-        return self.partial_locks.acquire(session_id, select, nodes)
+        return self.guard.lock_parts(session_id, select, nodes)
 
     def unlock_parts(self, session_id: int, lock_id: int) -> None:
         """partial-unlock (section 2.4.2)."""
-        self.partial_locks.release(lock_id, session_id)
+        self.guard.partial_locks.release(lock_id, session_id)
 
     def close_session(self, session_id: int) -> None:
         """A session has ended, in whatever way: its locks go, with the candidate's changes if it had locked it, and
         so does a candidate of its own; its confirmed commit is rolled back unless it was made persistent."""
         self.private_candidates.close(session_id)
-        if "candidate" in self.locks.release_all(session_id):
+        if self.guard.release_all(session_id):
             self._candidate = None
-        self.partial_locks.release_all(session_id)
         pending = self.pending
         if pending and pending.persist is None and pending.session_id == session_id:
             self._running.give_up("cancel")
@@ -412,19 +390,9 @@ class Datastores:
         private = self.private_candidates
         return private.root(session_id) if session_id in private else self.candidate
 
-    def _lock_name(self, datastore: str, session_id: int) -> str:
-        """What a lock on a datastore is kept under: nobody else asks for a session's own candidate."""
-        is_private = datastore == "candidate" and session_id in self.private_candidates
-        return f"private candidate {session_id}" if is_private else datastore
-
-    def _require_committer(self, session_id: int, persist_id: str | None) -> None:
-        self.locks.require_free("running", session_id)
-        self.locks.require_free(self._lock_name("candidate", session_id), session_id)
-        require_confirmer(self._running.waiting, session_id, persist_id)
-
     def _commit(self, new: Node, origin: Origin, pending: Pending | None) -> Committed | None:
         self.permit(origin, self.running.root, new)
-        self._require_parts_free(new, origin.session_id)
+        self.guard.require_parts_free(self.running.root, new, origin.session_id)
         return self._running.commit(new, origin, pending)
 
     def _replace(self, target: str, new: Node, origin: Origin, *, is_permitted: bool = False) -> None:
@@ -435,7 +403,7 @@ class Datastores:
         elif target == "candidate":
             self._candidate = None if new is self.running.root else new
         elif target == "running":
-            self._require_parts_free(new, origin.session_id)
+            self.guard.require_parts_free(self.running.root, new, origin.session_id)
             self._running.commit(new, origin, self.pending)
         else:
             self._running.examine(new, origin)  # a startup that cannot be loaded is of no use
@@ -451,28 +419,7 @@ class Datastores:
             raise OperationNotSupported(
                 "running is changed by committing the candidate; writable-running is off", error_type="protocol"
             )
-        self.locks.require_free(self._lock_name(target, session_id), session_id)
-
-    def _require_parts_free(self, new: Node, session_id: int) -> None:
-        """Raises InUse if another session has locked a part of running that would change."""
-        if not self.partial_locks.others(session_id):
-            return
-        broken = self.partial_locks.broken_by(diff(self.running.root, new), session_id)
-        if broken is not None:
-            lock, path = broken
-            message = f"session {lock.session_id} has locked this part of running (partial lock {lock.id})"
-            info = [("session-id", str(lock.session_id))]
-            raise InUse(message, error_type="application", path=to_xpath(self.schema, path), info=info)
-
-    def _require_nothing_of_others(self, session_id: int) -> None:
-        """Raises LockDenied while another session's confirmed commit may still be rolled back."""
-        pending = self.pending
-        if pending and pending.session_id != session_id:
-            raise lock_denied("a confirmed commit of another session waits", pending.session_id)
-
-    def _require_nothing_pending(self) -> None:
-        if self.pending:
-            raise InUse("a confirmed commit waits; confirm or cancel it first", error_type="protocol")
+        self.guard.require_free(target, session_id)
 
 
 def _no_such(commit: int) -> InvalidValue:

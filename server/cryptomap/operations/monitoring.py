@@ -135,11 +135,11 @@ def _namespace_of_owner(schema: Schema, module: Module) -> str:
 
 
 def _datastore(server: Server, name: str) -> Plain:
-    lock = server.datastores.locks.holder(name)
+    lock = server.datastores.guard.locks.holder(name)
     if lock is not None:
         held = {"locked-by-session": lock.session_id, "locked-time": date_and_time(lock.time)}
         return {"name": name, "locks": {"global-lock": held}}
-    parts = [_part(server.schema, part) for part in server.datastores.partial_locks] if name == "running" else []
+    parts = [_part(server.schema, part) for part in server.datastores.guard.partial_locks] if name == "running" else []
     return {"name": name, "locks": {"partial-lock": parts}} if parts else {"name": name}
 
 

@@ -132,23 +132,10 @@ class Server:
             writable_running=datastores.writable_running,
             url=self.files.is_offered,
         )
-        self.providers = {
-            **monitoring.providers(self),
-            **library.providers(self),
-            **streams.providers(self),
-            **nacm.providers(self.schema, self.access),
-            **(providers or {}),
-        }
         self.outlook = outlook
         self.staros = staros
-        self.handlers = {
-            **monitoring.handlers(self),
-            **history.handlers(self),
-            **plan.handlers(self),
-            **show.handlers(self),
-            **compare.handlers(self),
-            **(handlers or {}),
-        }
+        self.providers = {**_own_providers(self), **(providers or {})}
+        self.handlers = {**_own_handlers(self), **(handlers or {})}
         self.notifier = Notifier(self.schema, self.timers, replay)
         datastores.subscribe(events.Announcer(self.schema, self.notifier))
         datastores.subscribe(self._record)
@@ -223,3 +210,24 @@ class Server:
         if self.notifier.replay is not None:
             await asyncio.sleep(0)  # what the sessions' ends have announced goes into the log
             await asyncio.to_thread(self.notifier.replay.close)
+
+
+def _own_providers(server: Server) -> dict[str, Provider]:
+    """The state that the server itself has."""
+    return {
+        **monitoring.providers(server),
+        **library.providers(server),
+        **streams.providers(server),
+        **nacm.providers(server.schema, server.access),
+    }
+
+
+def _own_handlers(server: Server) -> dict[str, Handler]:
+    """The rpcs and actions that the server itself performs."""
+    return {
+        **monitoring.handlers(server),
+        **history.handlers(server),
+        **plan.handlers(server),
+        **show.handlers(server),
+        **compare.handlers(server),
+    }

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from cryptomap.transport import Peer, PeerLost
+from support.loop_clock import LoopClock
 
 
 class Recorder:
@@ -32,9 +33,9 @@ class Recorder:
         self.calls.append("abort")
 
 
-def make_peer(timeout: float = 60.0) -> tuple[Peer, Recorder]:
+def make_peer() -> tuple[Peer, Recorder]:
     channel = Recorder()
-    peer = Peer(channel, user="fred", address="192.0.2.1", transport="netconf-ssh", slow_reader_timeout=timeout)
+    peer = Peer(channel, user="fred", address="192.0.2.1", transport="netconf-ssh", slow_reader_timeout=60)
     return peer, channel
 
 
@@ -74,10 +75,17 @@ async def test_a_write_waits_for_a_slow_client():
 
 
 async def test_a_client_that_does_not_read_is_dropped():
-    peer, channel = make_peer(timeout=0.01)
+    clock = LoopClock()
+    peer, channel = make_peer()
     peer.pause_writing()
-    with pytest.raises(PeerLost, match="did not read"):
-        await peer.write(b"x")
+    writing = asyncio.create_task(peer.write(b"x"))
+    await asyncio.sleep(0)
+    clock.put_forward(59)
+    await asyncio.sleep(0)
+    assert not writing.done()
+    clock.put_forward(1)
+    with pytest.raises(PeerLost, match="did not read for 60 s"):
+        await writing
     assert channel.calls == ["abort"]
     assert await peer.read() == b""
     with pytest.raises(PeerLost):

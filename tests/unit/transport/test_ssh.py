@@ -13,6 +13,7 @@ import pytest
 from cryptomap.transport import Accounts, Limits, Peer, PeerLost, Service, SshListener
 from cryptomap.transport.algorithms import COMPAT, MODERN
 from cryptomap.transport.passwords import hash_password
+from support.loop_clock import LoopClock
 
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
 RSA_KEY = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
@@ -198,19 +199,21 @@ async def test_too_many_connections_before_login_are_told_so():
 
 
 async def test_login_grace_for_silence_before_and_idleness_after_login():
-    async with listening(login_grace=0.2) as (_, port):
+    clock = LoopClock()
+    async with listening(login_grace=30) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         connection = await connect(port)
-        await connection.wait_closed()
-        assert b"SSH-2.0" in await reader.read()
+        await clock.hurry(connection.wait_closed(), 31)
+        assert b"SSH-2.0" in await clock.hurry(reader.read(), 31)
         writer.close()
 
 
 async def test_a_session_stays_beyond_the_login_grace():
-    async with listening(login_grace=0.2) as (_, port), connect(port) as connection, connect(port) as idle:
+    clock = LoopClock()
+    async with listening(login_grace=30) as (_, port), connect(port) as connection, connect(port) as idle:
         _, reader = await open_netconf(connection)
         await reader.readline()
-        await idle.wait_closed()
+        await clock.hurry(idle.wait_closed(), 31)
         _, reader = await open_netconf(connection)
         assert (await reader.readline()).startswith(b"fred")
 
@@ -225,9 +228,10 @@ async def test_a_client_that_does_not_read_is_dropped_and_others_are_not():
         except PeerLost as error:
             ended.set_result(str(error))
 
-    async with listening(flood, slow_reader_timeout=0.1) as (_, port), connect(port) as connection:
+    clock = LoopClock()
+    async with listening(flood, slow_reader_timeout=60) as (_, port), connect(port) as connection:
         await open_netconf(connection)
-        assert "did not read" in await ended
+        assert await clock.hurry(ended, 61) == "the client did not read for 60 s"
 
 
 async def test_a_session_that_fails_is_closed_and_the_server_goes_on(caplog):

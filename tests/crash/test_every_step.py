@@ -122,6 +122,12 @@ class Site:
     def kept(self, kept: Kept) -> None:
         self.possible = [kept]
 
+    def fail_next(self, statement: str) -> None:
+        """The next statement of the journal that begins so fails. Whenever the server looks, it sees all or nothing."""
+        written = self.fail_file.with_suffix(".new")
+        written.write_text(statement)
+        written.replace(self.fail_file)
+
     def launch(self, kill: Kill) -> None:
         self.fail_file.unlink(missing_ok=True)
         self.world.remote.set_faults(Faults())
@@ -275,7 +281,7 @@ class Tour:
         edits, model = self._sure_commit()
         self.site.begin(Moment(await self._edited(wire, edits), model))
         if statement:
-            self.site.fail_file.write_text(statement)
+            self.site.fail_next(statement)
         [error] = errors(await self._rpc(wire, "<commit/>"))
         assert reason in error.message, error
         await wire.do("<discard-changes/>")

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptomap.daemon import cli, daemon, schema
-from cryptomap.datastore import checkpoints
+from cryptomap.datastore import checkpoints, journal
 from cryptomap.schema.cache import load_cached
 
 CACHE = Path(sys.argv[2])
@@ -50,6 +50,16 @@ class Failing(sqlite3.Connection):
         return super().execute(statement, *parameters)
 
 
+class _FailingSqlite:
+    """sqlite3 as the journal sees it: the databases of others must not take the failures that are meant for it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sqlite3, name)
+
+    def connect(self, *arguments: Any, **options: Any) -> sqlite3.Connection:
+        return sqlite3.connect(*arguments, **{"factory": Failing} | options)
+
+
 def _step(name: str, *, where: str, left: list[int]) -> None:
     if where in (name, "any"):
         left[0] -= 1
@@ -62,8 +72,7 @@ def serve(arguments: list[str], environment: dict[str, str]) -> None:
     where, _, count = os.environ["CRASH_AT"].rpartition(":")
     step = partial(_step, where=where, left=[int(count)])
     daemon.Datastores = partial(daemon.Datastores, step=step)  # type: ignore[assignment, attr-defined]
-    connect = sqlite3.connect
-    sqlite3.connect = lambda *a, **k: connect(*a, **{"factory": Failing} | k)  # type: ignore[assignment]
+    journal.sqlite3 = _FailingSqlite()  # type: ignore[assignment, attr-defined]
     cli.main(arguments, prog_name="cryptomapd")
 
 

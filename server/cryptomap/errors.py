@@ -71,7 +71,8 @@ class RpcError(Exception):
 
     ``error_type`` is transport | rpc | protocol | application; ``info`` holds (name, text) pairs for ``error-info``,
     where a name without ``{namespace}`` belongs to the NETCONF base namespace. A text that is an instance path is given
-    as :class:`ErrorPath`, a container as :class:`ErrorStructure`.
+    as :class:`ErrorPath`, a container as :class:`ErrorStructure`. ``mentions`` are the instances besides the one at
+    ``path`` that the message tells something about: whoever may not read one of them is not shown it.
     """
 
     tag: ClassVar[str] = "operation-failed"
@@ -85,6 +86,7 @@ class RpcError(Exception):
         app_tag: str | None = None,
         info: Iterable[tuple[str, Info]] = (),
         severity: str = "error",
+        mentions: Iterable[ErrorPath] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -93,6 +95,7 @@ class RpcError(Exception):
         self.app_tag = app_tag
         self.info = tuple(info)
         self.severity = severity
+        self.mentions = tuple(mentions)
 
     def __str__(self) -> str:
         where = f" at {self.path}" if self.path else ""

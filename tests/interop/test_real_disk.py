@@ -179,3 +179,19 @@ def test_a_start_on_a_full_disk_serves_what_was_committed(disk: RealDisk, server
     disk.make_room()
     assert running_of(server.start()) == running
     assert "Traceback" not in server.log.read_text()
+
+
+def test_a_start_on_a_full_disk_after_an_orderly_end_says_so_and_sets_nothing_aside(
+    disk: RealDisk, server: Daemon
+) -> None:
+    """What SQLite shares memory by was removed then, and there is no room to make it."""
+    running = running_of(server)
+    server.stop()
+    disk.fill()
+    refused = server.refused()
+    assert refused.returncode != 0
+    assert "the disk is full: make room" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert list((disk.path / "state").glob("*.damaged")) == []
+    disk.make_room()
+    assert running_of(server.start()) == running

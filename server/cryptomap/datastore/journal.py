@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 KEY_PATH = "journal"
 _encode = json.JSONEncoder().encode
 FORMAT = 1  # PRAGMA user_version
+NEEDED = 1 << 16
+"""Bytes: SQLite makes a file of 32 KiB by which those who use the journal share memory."""
 
 TABLES = """
 CREATE TABLE commits (id INTEGER PRIMARY KEY, time REAL NOT NULL, user TEXT NOT NULL, session INTEGER NOT NULL,
@@ -92,7 +95,8 @@ class Journal:
                 self._load()
                 unless_complete.pop_all()
         except sqlite3.Error as fault:
-            raise StateFault(f"journal {path}: {fault}") from None
+            full = "; the disk is full: make room" if shutil.disk_usage(path.parent).free < NEEDED else ""
+            raise StateFault(f"journal {path}: {fault}{full}") from None
 
     def _load(self) -> None:
         row = self._db.execute("SELECT id, digest FROM commits ORDER BY id DESC LIMIT 1").fetchone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from cryptomap.data.path import parse_instance_identifier
 from cryptomap.data.tree import Path
@@ -25,13 +26,23 @@ def redacted(schema: Schema, reader: Reader, faults: RpcErrors) -> RpcErrors:
 
 
 def _shown(schema: Schema, reader: Reader, error: RpcError) -> RpcError:
-    if error.path is None or isinstance(error, AccessDenied):
-        return error
-    path = _path(schema, error.path)
-    if path is None or reader.sees(path):
+    if isinstance(error, AccessDenied) or all(_sees(schema, reader, path) for path in _told(error)):
         return error
     message = "something is wrong that you may not read; ask a user who may"
     return type(error)(message, error_type=error.error_type, severity=error.severity)
+
+
+def _told(error: RpcError) -> Iterator[ErrorPath]:
+    """The instances that an error tells something about."""
+    if error.path is not None:
+        yield error.path
+    yield from error.mentions
+    yield from [value for _, value in error.info if isinstance(value, ErrorPath)]
+
+
+def _sees(schema: Schema, reader: Reader, told: ErrorPath) -> bool:
+    path = _path(schema, told)
+    return path is None or reader.sees(path)
 
 
 def _path(schema: Schema, path: ErrorPath) -> Path | None:

@@ -26,6 +26,9 @@ MAX_WAITING: Final = 10_000
 PRUNE_EVERY: Final = 100
 """Events appended between two looks at the limits."""
 
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""What SQLite says about the file itself (SQLITE_ERROR: its tables are not ours), not about the disk under it."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, xml BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS by_time ON events (time);
@@ -54,7 +57,8 @@ class ReplayLog:
     """One log. Times are stored to the millisecond, as they are printed."""
 
     def __init__(self, path: Path, limits: LogLimits | None = None, *, now: float) -> None:
-        """Open the log or begin one. One that is damaged is set aside."""
+        """Open the log or begin one. One that is damaged is set aside; if the disk is at fault the log stays where it
+        is, and the events of this run are kept in memory only."""
         self._path = path
         self._limits = limits or LogLimits()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="replay-log")
@@ -94,18 +98,27 @@ class ReplayLog:
 
     def _open(self, now: float) -> None:
         try:
-            self._set_up(now)
-        except sqlite3.DatabaseError as fault:
-            aside = self._path.with_suffix(".damaged")
-            log.error("log of notifications %s: %s; it is set aside as %s", self._path, fault, aside.name)
-            self._path.replace(aside)
-            for rest in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + rest).unlink(missing_ok=True)
-            self._set_up(now)
+            self._set_up(self._path, now)
+        except (sqlite3.DatabaseError, OSError) as fault:
+            if getattr(fault, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+                self._begin_anew(fault, now)
+            else:
+                log.error("log of notifications %s: %s; events are kept until this server ends", self._path, fault)
+                self._set_up(None, now)
 
-    def _set_up(self, now: float) -> None:
-        self._path.touch(mode=0o600)
-        self._db = sqlite3.connect(self._path, isolation_level=None)
+    def _begin_anew(self, fault: Exception, now: float) -> None:
+        aside = self._path.with_suffix(".damaged")
+        log.error("log of notifications %s: %s; it is set aside as %s", self._path, fault, aside.name)
+        self._path.replace(aside)
+        for rest in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + rest).unlink(missing_ok=True)
+        self._set_up(self._path, now)
+
+    def _set_up(self, path: Path | None, now: float) -> None:
+        """``None``: in memory."""
+        if path is not None:
+            path.touch(mode=0o600)
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")

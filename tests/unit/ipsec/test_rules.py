@@ -9,9 +9,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from cryptomap.data.tree import Path as InstancePath
+from cryptomap.errors import RpcErrors
 from cryptomap.ipsec.platform import Facts
 from cryptomap.ipsec.rules import RULES
 from cryptomap.ipsec.scope import Policy
+from cryptomap.operations.access import Everything
+from cryptomap.operations.redact import redacted
 from support.gateway import (
     URN,
     Desk,
@@ -363,6 +367,39 @@ def test_backend_capability_names_the_transform_set_and_tells_algorithms_from_fe
         "backend-capability": ("operation-not-supported", red("/cmi:crypto-map[cmi:name='m']")),
     }
     assert desk.errors(contexts(bundle())) == []
+
+
+NAMED = {
+    "day1-context": ["application", "crypto-map", "ipsec-transform-set"],
+    "day1-late": ["application", "crypto-map", "ipsec-transform-set"],
+    "day1-foreign-selector": ["application", "crypto-map"],
+    "icsr-tunnel-mode": ["application", "crypto-map", "ipsec-transform-set"],
+    "sx-tunnel-mode": ["application", "crypto-map", "ipsec-transform-set"],
+    "address-family": ["crypto-map", "interface"],
+    "map-on-several-interfaces": ["crypto-map", "interface"],
+    "dscp-anti-replay": ["application", "crypto-map"],
+}
+"""The lists of which a rule names entries in its message."""
+
+
+class Blind(Everything):
+    """A reader who sees no entry of one list."""
+
+    def __init__(self, hidden: str) -> None:
+        self._hidden = hidden
+
+    def sees(self, path: InstancePath) -> bool:
+        return all(node.name != self._hidden for node, _ in path)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.rule in NAMED], ids=lambda case: case.rule)
+def test_what_a_rule_finds_is_not_told_to_who_may_not_read_all_that_it_names(case: Case) -> None:
+    desk = desk_of(case)
+    found = RpcErrors([error for error in desk.findings(case.failing) if error.app_tag == case.rule])
+    for kind in NAMED[case.rule]:
+        for told in redacted(desk.schema, Blind(kind), found).errors:
+            assert (told.path, told.message) == (None, "something is wrong that you may not read; ask a user who may")
+    assert redacted(desk.schema, Blind("vrf"), found) is found
 
 
 def test_a_service_binds_one_template_and_templates_serve_many() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,38 @@ async def test_a_damaged_log_is_set_aside(tmp_path: Path, caplog: pytest.LogCapt
     assert len(await log.read(0, 0, 10)) == 1
     assert log.created == 7.0
     assert "set aside" in caplog.text
+    assert path.with_suffix(".damaged").exists()
+    log.close()
+
+
+async def test_a_good_log_on_a_disk_that_fails_is_not_taken_for_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The events of this run are replayed all the same; those of before are back once the disk is."""
+    path, away = tmp_path / "notifications.sqlite", tmp_path / "away"
+    log = ReplayLog(path, now=7)
+    log.append(1, 7.0, lambda: b"<before/>")
+    log.close()
+    path.rename(away)
+    path.mkdir()  # unable to open database file
+    log = ReplayLog(path, now=8)
+    log.append(1, 8.0, lambda: b"<meanwhile/>")
+    assert [item.xml for item in await log.read(0, 0, 10)] == [b"<meanwhile/>"]
+    log.close()
+    assert "unable to open" in caplog.text
+    path.rmdir()
+    away.rename(path)
+    again = ReplayLog(path, now=9)
+    assert [item.xml for item in await again.read(0, 0, 10)] == [b"<before/>"]
+    again.close()
+
+
+async def test_a_log_whose_tables_are_not_ours_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "notifications.sqlite"
+    sqlite3.connect(path).execute("CREATE TABLE events (number)").connection.close()
+    log = ReplayLog(path, now=7)
+    log.append(1, 7.0, lambda: b"<e/>")
+    assert len(await log.read(0, 0, 10)) == 1
     assert path.with_suffix(".damaged").exists()
     log.close()
 

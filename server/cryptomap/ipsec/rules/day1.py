@@ -37,6 +37,10 @@ def day1_context(scope: Scope) -> Iterator[RpcError]:
                 f"protect the application with a crypto map of {item.context}, or remove the dscp",
                 app_tag="day1-context",
                 path=scope.at(f"{Kind.APPLICATION}/protected-by", *item),
+                mentions=[
+                    scope.at(Kind.MAP, *crypto_map),
+                    scope.at(f"{Kind.IPSEC_SET}/dscp", crypto_map.context, marked[0]),
+                ],
             )
 
 
@@ -66,6 +70,7 @@ def _late(scope: Scope, item: Named, crypto_map: Named, transform_set: str) -> R
         app_tag="day1-late",
         path=scope.at(f"{Kind.IPSEC_SET}/dscp", crypto_map.context, transform_set),
         severity="error" if refused else "warning",
+        mentions=[scope.at(Kind.APPLICATION, *item), scope.at(Kind.MAP, *crypto_map)],
     )
 
 
@@ -103,6 +108,7 @@ def _foreign(scope: Scope, item: Named, crypto_map: Named) -> RpcError:
         app_tag="day1-foreign-selector",
         path=scope.at(f"{Kind.MAP}/match-address", *crypto_map),
         severity="warning",
+        mentions=[scope.at(Kind.APPLICATION, *item)],
     )
 
 

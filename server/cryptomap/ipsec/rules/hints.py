@@ -90,6 +90,7 @@ def dscp_anti_replay(scope: Scope) -> Iterator[RpcError]:
                 app_tag="dscp-anti-replay",
                 path=scope.at(Kind.MAP, *item),
                 severity="warning",
+                mentions=[scope.at(Kind.APPLICATION, *application) for application in markings.values()],
             )
 
 

@@ -48,6 +48,7 @@ def address_family(scope: Scope) -> Iterator[RpcError]:
                 f"an address of the other family only: give it an IPv{peer.version} address, or bind the map elsewhere",
                 app_tag="address-family",
                 path=scope.at(f"{Kind.INTERFACE}/{Kind.MAP}", tunnel.context, tunnel.interface, tunnel.crypto_map),
+                mentions=[scope.at(Kind.MAP, tunnel.context, tunnel.crypto_map)],
             )
 
 
@@ -91,4 +92,5 @@ def map_on_several_interfaces(scope: Scope) -> Iterator[RpcError]:
                 app_tag="map-on-several-interfaces",
                 path=scope.at(Kind.MAP, *item),
                 severity="warning",
+                mentions=[scope.at(Kind.INTERFACE, item.context, interface) for interface in interfaces[:5]],
             )

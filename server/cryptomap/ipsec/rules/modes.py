@@ -42,4 +42,5 @@ def _in_transport_mode(scope: Scope, item: Named, node: Node, what: str, app_tag
             "tunnel, or list another transform set",
             app_tag=app_tag,
             path=scope.at(f"{Kind.IPSEC_SET}/mode", crypto_map.context, name),
+            mentions=[scope.at(Kind.APPLICATION, *item), scope.at(Kind.MAP, *crypto_map)],
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from dataclasses import replace
@@ -97,6 +98,7 @@ def serve(
     verbose: bool,
 ) -> None:
     """Serve NETCONF over SSH until SIGTERM or SIGINT."""
+    gc.disable()  # what a start makes is no garbage; the daemon turns it on when it is ready
     from cryptomap.daemon import daemon
 
     logging.basicConfig(
@@ -113,6 +115,8 @@ def serve(
     except (SettingsFault, daemon.StartFault) as fault:
         click.echo(f"cryptomapd: {fault}", err=True)
         sys.exit(2)
+    finally:
+        gc.enable()
 
 
 def _with_options(

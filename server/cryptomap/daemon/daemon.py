@@ -37,6 +37,7 @@ from cryptomap.daemon.staros_text import StarosText
 from cryptomap.daemon.transports import Transports, shown
 from cryptomap.daemon.users import Users
 from cryptomap.datastore.datastores import Datastores
+from cryptomap.datastore.memory import begin_collecting
 from cryptomap.datastore.password_hashes import PasswordHashes
 from cryptomap.datastore.secrets import Vault
 from cryptomap.datastore.statedir import StateDirectory, StateFault
@@ -121,7 +122,7 @@ async def _serve(
         writer.on_tick(datastores.tick)
         await writer.run(_first_configuration, datastores, startup, settings.startup)
         await writer.run(gateway.examine, datastores.running)
-        gc.freeze()
+        begin_collecting()
         record_start(audit, datastores)
         await _hold(settings, transports, web, host_keys, datastores, writer, seal, gateway, audit, stop)
     finally:

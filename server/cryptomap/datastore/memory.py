@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["give_back", "undisturbed"]
+__all__ = ["begin_collecting", "give_back", "undisturbed"]
 
 MANY_OBJECTS = 20_000
 """New container objects from which on a change counts as large."""
@@ -33,6 +33,12 @@ def undisturbed() -> Iterator[None]:
             gc.freeze()
         if was_enabled:
             gc.enable()
+
+
+def begin_collecting() -> None:
+    """At the end of a start, which is itself a large change: what there is now stays, and is never looked at."""
+    gc.freeze()
+    gc.enable()
 
 
 def give_back() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from cryptomap.daemon import daemon
 from cryptomap.daemon.cli import main
 from cryptomap.daemon.commands import COMMANDS, load_command
 
@@ -27,6 +30,15 @@ def test_a_server_starts_without_clients_compiler_and_web() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_nothing_is_collected_while_a_server_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(daemon, "run", lambda settings: seen.append(gc.isenabled()))
+    with pytest.raises(SystemExit):
+        main(["serve", "--state-dir", str(tmp_path)])
+    assert seen == [False]
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

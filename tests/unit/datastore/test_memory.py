@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cryptomap.datastore import memory
-from cryptomap.datastore.memory import give_back, undisturbed
+from cryptomap.datastore.memory import begin_collecting, give_back, undisturbed
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,14 @@ def test_a_small_change_is_left_to_the_collector() -> None:
         few = [[number] for number in range(20)]
     assert gc.get_freeze_count() == before
     assert few
+
+
+def test_after_a_start_the_collector_is_on_and_looks_at_nothing_of_it() -> None:
+    gc.disable()
+    made = [[number] for number in range(2000)]
+    begin_collecting()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= len(made)
 
 
 def test_memory_can_be_given_back_at_any_time() -> None:

@@ -47,13 +47,15 @@ DATASTORE: Final = Kind(
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One filter; without ``element`` and ``expr`` it takes everything. ``plain``: it as content of a subscription."""
+    """One filter; without ``element`` and ``expr`` it takes everything. ``plain``: it as content of a subscription.
+    ``entry``: it as configured, if it has a ``name``."""
 
     kind: Kind
     name: str | None = None
     element: etree._Element | None = None
     expr: Expr | None = None
     plain: Plain | None = None
+    entry: Node | None = None
 
     @property
     def is_everything(self) -> bool:
@@ -107,12 +109,12 @@ def named_selection(server: Server, kind: Kind, name: str) -> Selection:
     wanted, path = entry[f"{kind.module}:{kind.subtree}"], entry.text(f"{kind.module}:{kind.xpath}")
     if isinstance(wanted, AnyValue):
         parser = etree.XMLParser(resolve_entities=False, no_network=True)
-        return Selection(kind, name, element=etree.fromstring(wanted.xml, parser), plain=plain)
+        return Selection(kind, name, element=etree.fromstring(wanted.xml, parser), plain=plain, entry=entry)
     if path is not None:
         element = etree.Element(kind.xpath)
         element.text = path
-        return Selection(kind, name, expr=_expression(server, kind, element), plain=plain)
-    return Selection(kind, name, plain=plain)
+        return Selection(kind, name, expr=_expression(server, kind, element), plain=plain, entry=entry)
+    return Selection(kind, name, plain=plain, entry=entry)
 
 
 def _expression(server: Server, kind: Kind, element: etree._Element) -> Expr:

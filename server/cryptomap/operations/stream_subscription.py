@@ -38,7 +38,7 @@ class StreamSubscription(Dynamic):
             since=self._since,
             until=self.until,
             replayed=lambda: self.say("replay-completed", {}),
-            completed=lambda: self.terminate("no-such-subscription"),
+            completed=self.finish,
         )
 
     def begin(self) -> None:

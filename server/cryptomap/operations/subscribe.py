@@ -62,9 +62,7 @@ async def modify_subscription(call: Call) -> Reply:
 
 async def delete_subscription(call: Call) -> Reply:
     """A subscription of this session."""
-    subscription = _owned(call, _given(call))
-    subscription.end()
-    call.session.subscriptions.remove(subscription)
+    _owned(call, _given(call)).finish()
     return None
 
 

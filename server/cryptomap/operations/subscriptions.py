@@ -47,7 +47,7 @@ class Dynamic(ABC):
         self.session = call.session
         self.id = next(call.server.subscriptions.ids)
         self.selection = read_selection(call.server, self.kind, given, call.element) or Selection(self.kind)
-        self.until = _future(call, given.text("stop-time"))
+        self.until = _stop_time(call, given, given.text("replay-start-time"))
         self._cancel: Cancel | None = None
 
     # ---- life --------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ class Dynamic(ABC):
 
     def modify(self, call: Call, given: Node) -> None:
         """modify-subscription: what is given is changed, the rest stays."""
-        until = _future(call, given.text("stop-time"))
+        until = _stop_time(call, given)
         selection = read_selection(self.server, self.kind, given, call.element)
         self.amend(given)
         if until is not None:
@@ -90,17 +90,22 @@ class Dynamic(ABC):
         self.until = until
         self._disarm()
         if until is not None:
-            self._cancel = self.server.timers.call_at(until, lambda: self.terminate("no-such-subscription"))
+            self._cancel = self.server.timers.call_at(until, self.finish)
 
-    def terminate(self, reason: str) -> None:
-        """End it, and say so."""
+    def finish(self) -> None:
+        """End it as its subscriber asked for: by deleting it, or at the stop-time. Only an unexpected end is told
+        (RFC 8639 section 2.7.3); subscription-completed is for configured subscriptions."""
         self.end()
         if self in self.session.subscriptions:
             self.session.subscriptions.remove(self)
+
+    def terminate(self, reason: str) -> None:
+        """End it before its time, and say so."""
+        self.finish()
         self.say("subscription-terminated", {"reason": f"{SN}:{reason}"})
 
     def filters_changed(self) -> None:
-        """The configured filters are others than before."""
+        """The configured filters are others than before; if its own is among them, that is told (section 2.7.2)."""
         if self.selection.name is None:
             return
         try:
@@ -108,7 +113,9 @@ class Dynamic(ABC):
         except RpcError:
             self.terminate("filter-unavailable")
             return
-        self.select(selection)
+        if selection.entry != self.selection.entry:
+            self.select(selection)
+            self.say("subscription-modified", self.policy())
 
     def _disarm(self) -> None:
         if self._cancel is not None:
@@ -153,12 +160,16 @@ def _namespace(server: Server) -> str:
     return server.schema.namespace_of_module[SN]
 
 
-def _future(call: Call, text: str | None) -> float | None:
-    """A stop-time that is still to come. Raises InvalidValue."""
+def _stop_time(call: Call, given: Node, replay: str | None = None) -> float | None:
+    """A stop-time that is still to come, or with a replay is after its beginning. Raises InvalidValue."""
+    text = given.text("stop-time")
     if text is None:
         return None
     until = seconds_of(text)
-    if until <= call.server.timers.time():
+    if replay is not None and until <= seconds_of(replay):
+        message = f"stop-time {text} is not after replay-start-time {replay}"
+        raise InvalidValue(message, info=[("bad-element", "stop-time")])
+    if replay is None and until <= call.server.timers.time():
         raise InvalidValue(f"stop-time {text} is over", info=[("bad-element", "stop-time")])
     return until
 

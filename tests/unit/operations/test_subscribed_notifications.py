@@ -97,12 +97,17 @@ async def test_a_configured_filter_may_be_named(lab: Lab) -> None:
     assert await told(alice) == is_storm(1)
 
 
-async def test_a_filter_that_is_changed_or_deleted(lab: Lab) -> None:
+async def test_section_2_7_2_a_filter_that_is_changed_or_deleted(lab: Lab) -> None:
     alice, bob = await lab.connect(), await lab.connect("bob")
     path = "<name>storms</name><stream-xpath-filter xmlns:d='urn:doors'>/d:storm[d:wind > {}]</stream-xpath-filter>"
     await configure(bob, f"<stream-filter>{path.format(0)}</stream-filter>")
     number = await subscribed(alice, f"<stream-filter-name>storms</stream-filter-name>{STREAM}")
+    await configure(bob, "<stream-filter><name>others</name></stream-filter>")
     await configure(bob, f"<stream-filter>{path.format(5)}</stream-filter>")
+    assert await told(alice) == (
+        f'<subscription-modified xmlns="{SN}"><id>{number}</id><stream-filter-name>storms</stream-filter-name>'
+        f'<stream>NETCONF</stream><encoding xmlns:sn="{SN}">sn:encode-xml</encoding></subscription-modified>'
+    )
     storm(lab, 3)
     storm(lab, 7)
     assert await told(alice) == is_storm(7)
@@ -187,14 +192,36 @@ async def test_a_replay_that_begins_later_than_asked(lab: Lab, timers: ManualTim
     assert "2026-09-21T14:13:20.000Z" in reply
 
 
-async def test_stop_time(lab: Lab, timers: ManualTimers) -> None:
+async def test_section_2_7_3_the_end_at_the_stop_time_is_expected_and_not_told(lab: Lab, timers: ManualTimers) -> None:
     alice = await lab.connect()
     number = await subscribed(alice, f"{STORMS}<stop-time>2026-09-21T14:13:25Z</stop-time>")
     storm(lab, 1)
     assert await told(alice) == is_storm(1)
     timers.advance(5)
-    assert await told(alice) == terminated(number)
+    storm(lab, 2)
     assert await operational(alice) == ""
+    assert alice.peer.unread == b""
+    assert tags(await alice.rpc(delete(number))) == ["invalid-value"]
+
+
+async def test_a_replay_of_a_time_that_is_over(lab: Lab, timers: ManualTimers) -> None:
+    for wind in (1, 2, 3):
+        storm(lab, wind)
+        await asyncio.sleep(0)
+        timers.advance(5)
+    alice = await lab.connect()
+    begin = f"{STORMS}<replay-start-time>2026-09-21T14:13:24Z</replay-start-time>"
+    number = await subscribed(alice, f"{begin}<stop-time>2026-09-21T14:13:26Z</stop-time>")
+    assert await told(alice) == is_storm(2)
+    assert await told(alice) == f'<replay-completed xmlns="{SN}"><id>{number}</id></replay-completed>'
+    timers.advance(0)
+    storm(lab, 4)
+    assert await operational(alice) == ""
+    assert alice.peer.unread == b""
+    reply = await alice.rpc(establish(f"{begin}<stop-time>2026-09-21T14:13:24Z</stop-time>"))
+    assert [error.message for error in errors(reply)] == [
+        "stop-time 2026-09-21T14:13:24Z is not after replay-start-time 2026-09-21T14:13:24Z"
+    ]
 
 
 async def test_section_2_4_4_delete(lab: Lab) -> None:
@@ -250,7 +277,7 @@ async def test_section_2_4_3_modify(lab: Lab, timers: ManualTimers) -> None:
     storm(lab, 7)
     assert await told(alice) == is_storm(7)
     timers.advance(5)
-    assert await told(alice) == terminated(number)
+    assert await operational(alice) == ""
 
 
 async def test_a_modification_that_is_refused_changes_nothing(lab: Lab) -> None:

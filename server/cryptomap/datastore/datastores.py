@@ -203,7 +203,7 @@ class Datastores:
         self._require_writable(target, origin.session_id)
         nothing = Node.empty(self.schema.root)
         self.permit(origin, self.read(target), nothing)
-        self._running.store_startup(nothing)
+        self._running.store_startup(nothing, origin)
 
     def discard(self, origin: Origin) -> None:
         """discard-changes (section 8.3.4.2)."""
@@ -265,7 +265,7 @@ class Datastores:
         committed = self._commit(make(self.running.root), origin, None)
         self._candidate = None
         if "startup" in self.names:
-            self._running.store_startup(self.running.root)
+            self._running.store_startup(self.running.root, origin)
         return committed
 
     @undisturbed()
@@ -407,7 +407,7 @@ class Datastores:
             self._running.commit(new, origin, self.pending)
         else:
             self._running.examine(new, origin)  # a startup that cannot be loaded is of no use
-            self._running.store_startup(new)
+            self._running.store_startup(new, origin)
 
     def _require_known(self, datastore: str) -> None:
         if datastore not in self.names:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from cryptomap.data.tree import Node
 from cryptomap.datastore.history import Record
 from cryptomap.datastore.transaction import Origin, Transition, Warnings
 
-__all__ = ["Committed", "ConfirmedCommit", "Event", "Listener", "SyncChanged"]
+__all__ = ["Committed", "ConfirmedCommit", "Event", "Listener", "StartupStored", "SyncChanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,15 @@ class Committed:
     record: Record
     transition: Transition
     warnings: Warnings
+
+
+@dataclass(frozen=True, slots=True)
+class StartupStored:
+    """The startup datastore has been replaced, durably."""
+
+    old: Node
+    new: Node
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +48,5 @@ class SyncChanged:
     out_of_sync: Mapping[str, str]
 
 
-Event: TypeAlias = Committed | ConfirmedCommit | SyncChanged
+Event: TypeAlias = Committed | StartupStored | ConfirmedCommit | SyncChanged
 Listener: TypeAlias = Callable[[Event], None]

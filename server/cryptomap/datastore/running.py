@@ -18,7 +18,7 @@ from cryptomap.datastore.checkpoint import Header
 from cryptomap.datastore.checkpoints import Background, Checkpointer, Checkpoints
 from cryptomap.datastore.clock import Clock
 from cryptomap.datastore.confirm import Waiting
-from cryptomap.datastore.events import Committed, ConfirmedCommit, Event, Listener, SyncChanged
+from cryptomap.datastore.events import Committed, ConfirmedCommit, Event, Listener, StartupStored, SyncChanged
 from cryptomap.datastore.history import History
 from cryptomap.datastore.journal import Journal, StartupCopy
 from cryptomap.datastore.memory import give_back, undisturbed
@@ -171,11 +171,13 @@ class Running:
         """Each participant's plan for a transition, by name."""
         return rehearse(transition, self._participants)
 
-    def store_startup(self, root: Node) -> None:
+    def store_startup(self, root: Node, origin: Origin) -> None:
         """Replace the startup datastore. As running it costs nothing, else the difference to running is stored."""
         changes = diff(self.snapshot.root, root)
         self._journal.store_startup(StartupCopy(self.head, edit_document(self._schema, changes) if changes else b""))
-        self.startup = root
+        old, self.startup = self.startup or Node.empty(self._schema.root), root
+        if root != old:
+            self.announce(StartupStored(old, root, origin))
 
     # ---- life --------------------------------------------------------------------------------------------------
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from cryptomap.data.build import Plain, build
-from cryptomap.data.diff import Change
+from cryptomap.data.diff import Change, diff
 from cryptomap.data.path import text_of
 from cryptomap.data.tree import EntriesTypes, Path
-from cryptomap.datastore.events import Committed, ConfirmedCommit, Event, SyncChanged
+from cryptomap.datastore.events import Committed, ConfirmedCommit, Event, StartupStored, SyncChanged
 from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import ErrorPath, RpcError
 from cryptomap.operations.notifier import Notifier
@@ -43,6 +43,8 @@ class Announcer:
         match event:
             case Committed():
                 self._committed(event)
+            case StartupStored():
+                self._startup_stored(event)
             case ConfirmedCommit():
                 self._confirmed_commit(event)
             case SyncChanged():
@@ -55,15 +57,19 @@ class Announcer:
         for warning in event.warnings:
             log.warning("commit %d: %s", record.id, warning)
         if self._notifier.is_heard:
-            self._config_change(event)
+            self._config_change("running", origin, event.transition.changes)
             if event.warnings:
                 self._warn(origin, event.warnings)
 
-    def _config_change(self, event: Committed) -> None:
+    def _startup_stored(self, event: StartupStored) -> None:
+        log.info("startup stored by %s", _who(event.origin))
+        if self._notifier.is_heard:
+            self._config_change("startup", event.origin, tuple(diff(event.old, event.new)))
+
+    def _config_change(self, datastore: str, origin: Origin, changes: Sequence[Change]) -> None:
         if _RFC_6470 not in self._schema.namespace_of_module:
             return
-        edits = _edits(self._schema, event.transition.changes)
-        content = {"changed-by": _changed_by(event.transition.origin), "datastore": "running", "edit": edits}
+        content = {"changed-by": _changed_by(origin), "datastore": datastore, "edit": _edits(self._schema, changes)}
         _send(self._schema, self._notifier, _RFC_6470, "netconf-config-change", content)
 
     def _warn(self, origin: Origin, warnings: Iterable[RpcError]) -> None:
@@ -131,7 +137,9 @@ def _ip_address(text: str) -> str | None:
 
 
 def _changed_by(origin: Origin) -> Plain:
-    return _parameters(origin) if origin.session_id else {"server": True}
+    """A confirmed commit that nobody confirmed is rolled back by the server, whoever made it."""
+    is_own = origin.session_id and origin.kind != "revert"
+    return _parameters(origin) if is_own else {"server": True}
 
 
 def _edits(schema: Schema, changes: Sequence[Change]) -> list[Plain]:

@@ -15,6 +15,7 @@ from cryptomap.operations import Limits
 from cryptomap.schema.nodes import ListNode, Notification
 from support.lab import Client, Error, Lab, door, door_schema, errors, tags
 from support.stores import Clock
+from support.timers import ManualTimers
 
 OpenLab = Callable[..., Awaitable[Lab]]
 
@@ -231,6 +232,45 @@ async def test_a_change_of_running(lab: Lab) -> None:
     )
 
 
+async def test_a_change_of_startup(start: OpenLab) -> None:
+    lab = await start(datastore={"startup_enabled": True})
+    watcher, root = await lab.connect("bob"), await lab.connect("root")
+    await root.edit(door("front"))
+    await root.rpc("<commit/>")
+    await watcher.rpc(subscribe())
+
+    def told(target: str, operation: str) -> str:
+        return (
+            f'<netconf-config-change xmlns="{RFC_6470}"><changed-by><username>root</username><session-id>2</session-id>'
+            "<source-host>192.0.2.1</source-host></changed-by><datastore>startup</datastore>"
+            f'<edit><target xmlns:d="urn:doors">{target}</target><operation>{operation}</operation></edit>'
+            "</netconf-config-change>"
+        )
+
+    copy = "<copy-config><target><startup/></target><source><running/></source></copy-config>"
+    assert [await root.rpc(copy), await root.rpc(copy)] == ["<ok/>", "<ok/>"]
+    assert await news(watcher) == told("/d:doors", "create")
+    assert await root.rpc("<delete-config><target><startup/></target></delete-config>") == "<ok/>"
+    assert await news(watcher) == told("/d:doors", "delete")
+
+
+async def test_a_change_by_the_server(start: OpenLab) -> None:
+    clock = Clock()
+    lab = await start(datastore={"clock": clock})
+    watcher, alice = await lab.connect("bob"), await lab.connect()
+    await watcher.rpc(subscribe(f'<filter><netconf-config-change xmlns="{RFC_6470}"/></filter>'))
+    await alice.edit(door("front"))
+    await alice.rpc("<commit><confirmed/></commit>")
+    await news(watcher)
+    clock.advance(601)
+    await lab.writer.run(lab.datastores.tick)
+    assert await news(watcher) == (
+        f'<netconf-config-change xmlns="{RFC_6470}"><changed-by><server></server></changed-by>'
+        '<datastore>running</datastore><edit><target xmlns:d="urn:doors">/d:doors</target>'
+        "<operation>delete</operation></edit></netconf-config-change>"
+    )
+
+
 async def test_a_change_that_no_instance_identifier_can_name(lab: Lab) -> None:
     watcher, alice = await lab.connect("bob"), await lab.connect()
     await alice.edit(door("first"))
@@ -301,6 +341,20 @@ async def test_why_a_session_ended(
     await watcher.rpc(subscribe())
     await end(lab, watcher, victim)
     assert reason in await news(watcher)
+
+
+async def test_a_session_that_times_out(start: OpenLab) -> None:
+    timers = ManualTimers()
+    lab = await start(limits=Limits(idle_timeout=600), timers=timers)
+    watcher = await lab.connect("bob")
+    await watcher.rpc(subscribe())  # who waits for events is not idle
+    await lab.connect()
+    await news(watcher)
+    timers.advance(600)
+    assert await news(watcher) == (
+        f'<netconf-session-end xmlns="{RFC_6470}"><username>alice</username><session-id>2</session-id>'
+        "<source-host>192.0.2.1</source-host><termination-reason>timeout</termination-reason></netconf-session-end>"
+    )
 
 
 async def test_a_bad_hello(lab: Lab) -> None:

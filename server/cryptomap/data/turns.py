@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, ParamSpec, TypeVar
 
-__all__ = ["PATIENCE", "Dropped", "Job", "Turns", "few", "give_way", "waiting"]
+__all__ = ["PATIENCE", "Dropped", "Job", "TooLong", "Trial", "Turns", "few", "give_way", "waiting"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,12 +27,19 @@ PATIENCE: Final = 0.25
 """Seconds after which a job goes on beside another that neither ends nor gives way: it may wait for something that this
 one holds. A turn is a courtesy, no lock."""
 
+TRIAL: Final = 0.002
+"""Seconds that the event loop may spend on one request: as long as two system calls take while threads compute."""
+
 FEW: Final = 4
 """Jobs that may need much memory at the same time, see :func:`few`."""
 
 
 class Dropped(BaseException):
     """Nobody waits for what a job makes any more."""
+
+
+class TooLong(BaseException):
+    """What is tried on the event loop takes longer than it may, or would have to wait."""
 
 
 class Turns:
@@ -121,8 +128,34 @@ class Job:
         self._since = time.monotonic()
 
 
+class Trial:
+    """Work on the event loop itself, which is given up where it would hold up others; it must leave nothing behind."""
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Raises TooLong, and what the function does."""
+        _here.job = self
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _here.job = None
+
+    def give_way(self) -> None:
+        if time.monotonic() - self._since > TRIAL:
+            raise TooLong
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        raise TooLong
+        yield
+
+
 class _Here(threading.local):
-    job: Job | None = None
+    job: Job | Trial | None = None
 
 
 _here = _Here()

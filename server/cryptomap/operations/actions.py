@@ -67,7 +67,7 @@ async def _invoke(call: Call, operation: Operation, path: Path, element: etree._
         message = f"{operation.name} is defined by {operation.module}, but this server does not implement it"
         raise OperationNotSupported(message, error_type="protocol", info=[("bad-element", operation.name)])
     here = (*path, (operation, None))
-    given = await server.aside.run(_given, server, operation, here, element)
+    given = await server.aside.read(_given, server, operation, here, element)
     output = await _run(server, handler, path, given, call.origin)
     if output is None or output.is_empty:
         return None

@@ -45,7 +45,7 @@ def datastores_of(server: Server) -> tuple[str, ...]:
 
 async def get_data(call: Call) -> Reply:
     """A datastore, what all the filters together leave of it. State is asked for while the reply is sent."""
-    return await call.server.aside.run(_get_data, call)
+    return await call.server.aside.read(_get_data, call)
 
 
 def _get_data(call: Call) -> Reply:

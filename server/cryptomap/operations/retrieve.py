@@ -29,7 +29,7 @@ __all__ = ["expression", "filtered", "get", "get_config"]
 
 async def get(call: Call) -> Reply:
     """Running and the state of the device. State is asked for while the reply is sent, where the filter leads."""
-    return await call.server.aside.run(_get, call)
+    return await call.server.aside.read(_get, call)
 
 
 def _get(call: Call) -> Reply:
@@ -42,7 +42,7 @@ def _get(call: Call) -> Reply:
 
 async def get_config(call: Call) -> Reply:
     """A datastore as it is when the request is handled, however long the reply takes."""
-    return await call.server.aside.run(_get_config, call)
+    return await call.server.aside.read(_get_config, call)
 
 
 def _get_config(call: Call) -> Reply:

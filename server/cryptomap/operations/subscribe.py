@@ -25,7 +25,7 @@ _YP: Final = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
 async def establish_subscription(call: Call) -> Reply:
     """The notifications begin after the reply. A session can have any number of subscriptions."""
     call.session.outbox.hold()
-    operation, given = _operation(call), await call.server.aside.run(_given, call)
+    operation, given = _operation(call), await call.server.aside.read(_given, call)
     if given.text("encoding") not in (None, f"{SN}:encode-xml"):
         raise refusal("encoding-unsupported", "notifications are encoded in XML here")
     kind = _kind(given)

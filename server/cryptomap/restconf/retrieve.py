@@ -30,7 +30,7 @@ __all__ = ["get", "stamp_headers"]
 
 async def get(site: Site, request: Request, resource: Resource) -> Response:
     """The instance with what is in it; state is asked for while the response is sent."""
-    return await site.server.aside.run(_get, site, request, resource)
+    return await site.server.aside.read(_get, site, request, resource)
 
 
 def _get(site: Site, request: Request, resource: Resource) -> Response:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
 
 import pytest_asyncio
 
-from cryptomap.data.turns import FEW, few, give_way, waiting
+from cryptomap.data.turns import FEW, TRIAL, few, give_way, waiting
 from cryptomap.operations import Limits
 from cryptomap.operations.aside import BEGINNING, Aside, begun
 from support.lab import PATIENCE, Client, Lab, door, errors
@@ -101,6 +102,40 @@ async def test_without_a_turn_nothing_is_given_away() -> None:
     give_way()
     with waiting(), few():
         pass
+
+
+# ===== short reads =====
+
+
+async def test_a_short_read_is_done_at_once_and_a_long_one_aside(aside: Aside) -> None:
+    async def threads(read: Callable[[], None]) -> list[bool]:
+        """Whether it was tried on the loop's thread, and then on another."""
+        tried: list[bool] = []
+
+        def noted() -> None:
+            tried.append(threading.get_ident() == threading.main_thread().ident)
+            read()
+
+        await aside.read(noted)
+        return tried
+
+    def long() -> None:
+        end = time.monotonic() + 2 * TRIAL
+        while time.monotonic() < end:
+            give_way()
+
+    def waits() -> None:
+        with waiting():
+            pass
+
+    def large() -> None:
+        with few():
+            pass
+
+    assert await threads(give_way) == [True]
+    assert await threads(long) == [True, False]
+    assert await threads(waits) == [True, False]
+    assert await threads(large) == [True, False]
 
 
 # ===== slices =====

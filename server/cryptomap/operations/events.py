@@ -16,9 +16,9 @@ from cryptomap.data.path import text_of
 from cryptomap.data.tree import EntriesTypes, Path
 from cryptomap.datastore.events import Committed, ConfirmedCommit, Event, StartupStored, SyncChanged
 from cryptomap.datastore.transaction import Origin
-from cryptomap.errors import ErrorPath, RpcError
+from cryptomap.errors import RpcError
 from cryptomap.operations.notifier import Notifier
-from cryptomap.operations.redact import module_path
+from cryptomap.operations.redact import finding
 from cryptomap.operations.sessions import Ended, Reason, Session
 from cryptomap.schema.nodes import Leaf, LeafList, ListNode, Schema
 from cryptomap.schema.types import TypeFault
@@ -76,10 +76,7 @@ class Announcer:
         content = {
             "username": origin.user,
             "session-id": origin.session_id or None,
-            "warning": [
-                {"rule": warning.app_tag, "path": _module_path(self._schema, warning.path), "message": warning.message}
-                for warning in warnings
-            ],
+            "warning": [finding(self._schema, warning) for warning in warnings],
         }
         _send(self._schema, self._notifier, _SERVER, "commit-warning", content)
 
@@ -182,7 +179,3 @@ def _target_leaf(schema: Schema) -> Leaf:
     target = edit.child("target")
     assert isinstance(target, Leaf)
     return target
-
-
-def _module_path(schema: Schema, path: ErrorPath | None) -> str | None:
-    return None if path is None else module_path(schema, path)

@@ -18,9 +18,8 @@ from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import RpcError, RpcErrors
 from cryptomap.operations.access import Reader
 from cryptomap.operations.actions import Handler
-from cryptomap.operations.redact import module_path, redacted
+from cryptomap.operations.redact import finding, redacted
 from cryptomap.operations.visible import difference, visible
-from cryptomap.schema.nodes import Schema
 
 if TYPE_CHECKING:
     from cryptomap.operations.server import Server
@@ -92,12 +91,7 @@ def findings_of(server: Server, reader: Reader, errors: Iterable[RpcError]) -> l
     """Errors or warnings as the grouping finding, as a reader may see them."""
     errors = list(errors)
     shown = redacted(server.schema, reader, RpcErrors(errors)).errors if errors else ()
-    return [_finding(server.schema, error) for error in shown]
-
-
-def _finding(schema: Schema, error: RpcError) -> Plain:
-    path = None if error.path is None else module_path(schema, error.path)
-    return {"rule": error.app_tag or None, "path": path, "message": error.message}
+    return [finding(server.schema, error) for error in shown]
 
 
 # ===== effects =====

@@ -9,7 +9,7 @@ from cryptomap.data.tree import Node, Path
 from cryptomap.data.xml import Sealer, WriteOptions, read_inner, write
 from cryptomap.operations.access import EVERYTHING, Reader
 from cryptomap.operations.event_tree import EventTree
-from cryptomap.operations.hidden_edits import without_hidden_edits
+from cryptomap.operations.hidden_parts import without_hidden_parts
 from cryptomap.schema.nodes import Notification
 
 __all__ = ["Record"]
@@ -47,9 +47,8 @@ class Record:
     def root(self, reader: Reader) -> Node:
         """The tree with what somebody may see of the notification, but for what ``reader.hide`` names."""
         if reader not in self._roots:
-            self._roots[reader] = self._tree.plant(
-                without_hidden_edits(self._tree.data, self._content, reader), self.path
-            )
+            seen = without_hidden_parts(self._tree.data, self._content, reader)
+            self._roots[reader] = self._tree.plant(seen, self.path)
         return self._roots[reader]
 
     def xml(self, reader: Reader) -> bytes:

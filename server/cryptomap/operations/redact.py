@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cryptomap.data.build import Plain
 from cryptomap.data.path import parse_instance_identifier
 from cryptomap.data.tree import Path
 from cryptomap.errors import AccessDenied, ErrorPath, RpcError, RpcErrors
@@ -12,7 +13,7 @@ from cryptomap.operations.access import Reader
 from cryptomap.schema.nodes import Schema
 from cryptomap.schema.types import TypeFault
 
-__all__ = ["module_path", "redacted"]
+__all__ = ["finding", "module_path", "redacted"]
 
 _PREFIX_OR_LITERAL = re.compile(r"""'[^']*'|"[^"]*"|([A-Za-z_][\w.-]*):(?!:)""")
 
@@ -54,6 +55,16 @@ def _path(schema: Schema, path: ErrorPath) -> Path | None:
         except TypeFault:
             text = text.rpartition("/")[0]
     return None
+
+
+def finding(schema: Schema, error: RpcError) -> Plain:
+    """An error or warning as the grouping of that name."""
+    return {
+        "rule": error.app_tag or None,
+        "path": None if error.path is None else module_path(schema, error.path),
+        "mentions": [module_path(schema, path) for path in error.mentions] or None,
+        "message": error.message,
+    }
 
 
 def module_path(schema: Schema, path: ErrorPath) -> str:

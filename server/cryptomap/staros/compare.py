@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import unified_diff
+from itertools import zip_longest
 
 from cryptomap.staros.writer import INDENT
 
@@ -36,7 +37,7 @@ def _blocks(text: str) -> dict[Block, list[str]]:
     context: Block = ()
     here: Block = ()
     lines = text.splitlines()[1:-1]  # without config and end
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in zip_longest(lines, lines[1:], fillvalue=""):
         depth, ends = _depth(line), line.strip() == "#exit"
         if depth == 1 and context:
             context = here = ()

@@ -14,6 +14,7 @@ from cryptomap.errors import ErrorPath, OperationFailed, RpcError
 from cryptomap.operations import Limits
 from cryptomap.schema.nodes import ListNode, Notification
 from support.lab import Client, Error, Lab, door, door_schema, errors, tags
+from support.nacm import nacm, rule, set_rules
 from support.stores import Clock
 from support.timers import ManualTimers
 
@@ -399,7 +400,10 @@ async def test_the_course_of_a_confirmed_commit(start: OpenLab) -> None:
 def grumble(transition: Transition) -> Iterator[RpcError]:
     """A commit rule that only warns."""
     path = ErrorPath("/d:doors/d:door[d:name='a:b']", {"d": "urn:doors"})
+    beside = ErrorPath("/d:doors/d:door[d:name='beside']", {"d": "urn:doors"})
     yield OperationFailed("doors are old-fashioned", app_tag="no-doors", path=path, severity="warning")
+    message = "doors are beside one another"
+    yield OperationFailed(message, app_tag="beside", path=path, severity="warning", mentions=[beside])
 
 
 async def test_warnings_of_a_commit(start: OpenLab) -> None:
@@ -413,9 +417,29 @@ async def test_warnings_of_a_commit(start: OpenLab) -> None:
     assert any(
         f'<commit-warning xmlns="{WARNING}"><username>alice</username><session-id>1</session-id><warning>'
         "<rule>no-doors</rule><path xmlns:d=\"urn:doors\">/d:doors/d:door[d:name='a:b']</path>"
-        "<message>doors are old-fashioned</message></warning></commit-warning>" in message
+        "<message>doors are old-fashioned</message></warning><warning>"
+        "<rule>beside</rule><path xmlns:d=\"urn:doors\">/d:doors/d:door[d:name='a:b']</path>"
+        "<mentions xmlns:d=\"urn:doors\">/d:doors/d:door[d:name='beside']</mentions>"
+        "<message>doors are beside one another</message></warning></commit-warning>" in message
         for message in messages
     )
+
+
+@pytest.mark.parametrize(
+    ("hidden", "told"), [("beside", ["no-doors"]), ("a:b", [])], ids=["what it mentions", "what it is about"]
+)
+async def test_no_warning_about_what_the_subscriber_may_not_read(start: OpenLab, hidden: str, told: list[str]) -> None:
+    lab = await start(datastore={"checks": [grumble]})
+    may_not = rule("hidden", "deny", path=f"/d:doors/d:door[d:name='{hidden}']")
+    root = await set_rules(lab, nacm(may_not), door("a:b"))
+    alice = await lab.connect()
+    await alice.rpc(subscribe(f'<filter><commit-warning xmlns="{WARNING}"/></filter>'))
+    await root.edit(door("a:b", "<width>90</width>"))
+    await root.rpc("<commit/>")
+    message = await alice.receive()
+    assert "<commit-warning" in message
+    assert re.findall("<rule>(.*?)</rule>", message) == told
+    assert hidden not in message
 
 
 async def test_what_happens_after_the_server_stopped_is_nobodys_business(lab: Lab) -> None:

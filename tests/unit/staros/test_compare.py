@@ -36,6 +36,15 @@ def difference(take: Import, schema: Schema, new: str) -> list[str]:
     return compare_texts(old_text, new_text).splitlines()
 
 
+def test_from_nothing_and_to_nothing(take: Import, schema: Schema) -> None:
+    """Of a configuration without anything StarOS knows, as it is before the first commit, there is no text."""
+    text = export_text(schema, take("context a\n#exit\n").root).text
+    for nothing in ("", export_text(schema, take("").root).text):
+        assert compare_texts(nothing, text).splitlines() == ["@@ context a @@", "+  context a"]
+        assert compare_texts(text, nothing).splitlines() == ["@@ context a @@", "-  context a"]
+        assert compare_texts(nothing, nothing) == ""
+
+
 def test_a_changed_object_is_a_block_with_its_lines(take: Import, schema: Schema) -> None:
     assert difference(take, schema, OLD.replace("dscp 0x28\n    mode", "dscp 0x2e\n    mode")) == [
         "@@ context a / ipsec transform-set gold @@",

@@ -64,6 +64,15 @@ def test_users_log_in_with_passwords(daemon: Daemon, trusting: ssl.SSLContext) -
         assert "dscp" not in refused.text
 
 
+def test_where_it_listens_is_state(daemon: Daemon, trusting: ssl.SSLContext) -> None:
+    shown = ask(daemon.url, "GET", "/restconf/data/cryptomap-server:listeners", headers=ADMIN, context=trusting)
+    port = int(daemon.url.rpartition(":")[2])
+    assert shown.json["cryptomap-server:listeners"]["listener"] == [
+        {"transport": "restconf", "address": "127.0.0.1", "port": port},
+        {"transport": "ssh", "address": "127.0.0.1", "port": daemon.port},
+    ]
+
+
 def test_logins_and_operations_are_on_record(
     daemon: Daemon, ca: Issued, trusting: ssl.SSLContext, tmp_path: Path
 ) -> None:

@@ -183,7 +183,9 @@ async def _hold(
         await serve(server, peer)
 
     host, port = await transports.start(on_peer, host_keys, audit.append)
-    also = f" restconf {await web.start(server, gateway.figures, gateway.drift.counts)}" if web else ""
+    if web:
+        transports.open.append(await web.start(server, gateway.figures, gateway.drift.counts))
+    also = f" restconf {web.url}" if web else ""
     print(f"cryptomapd ready ssh {shown(host, port)}{also}", flush=True)
     notify("READY=1", f"STATUS=serving ssh {shown(host, port)}{also}")
     await stop.wait()

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 class OpenListener:
     """Where clients are waited for: an address with its port, or the path of a socket of this host."""
 
-    transport: str  # ssh | tls | subsystem
+    transport: str  # ssh | tls | subsystem | restconf
     address: str | None = None
     port: int | None = None
     path: str | None = None

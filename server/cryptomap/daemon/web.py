@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from cryptomap.daemon.faults import StartFault
 from cryptomap.daemon.settings import Restconf, Settings, parse_listen
-from cryptomap.daemon.transports import cert_to_name, gate_limits, shown
+from cryptomap.daemon.transports import OpenListener, cert_to_name, gate_limits, shown
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.errors import AccessDenied
 from cryptomap.metrics.circumstances import Drift, Tunnels
@@ -57,8 +57,8 @@ class Web:
         """Count the commits; on the writer's thread."""
         datastores.subscribe(self._happenings.hear)
 
-    async def start(self, server: Server, tunnels: Tunnels, drift: Drift) -> str:
-        """Open for a server; where it is. Raises StartFault."""
+    async def start(self, server: Server, tunnels: Tunnels, drift: Drift) -> OpenListener:
+        """Open for a server; where it is, which ``url`` tells as well. Raises StartFault."""
         settings = self._settings
         server.providers.update(providers(server, lambda: self.url))
         self._login.witness = server.witness
@@ -75,7 +75,7 @@ class Web:
             raise StartFault(f"cannot listen on {settings.listen}: {reason(fault)}") from fault
         self.url = f"{'https' if self._context else 'http'}://{shown(*bound)}"
         log.info("RESTCONF is at %s/restconf", self.url)
-        return self.url
+        return OpenListener("restconf", *bound)
 
     async def stop(self) -> None:
         """Let what is under way end, within seconds, and close everything."""

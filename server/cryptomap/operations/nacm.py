@@ -93,10 +93,19 @@ class Nacm:
         if found is None or old is new:
             return
         errors = []
+        is_hidden = False
         for denial in found.policy.denials(diff(old, new)):
-            errors.append(self._denial(origin.user, denial))
+            if denial.access == "delete" and not found.sees(denial.path):
+                is_hidden = (
+                    True  # it need not be named by its user: a copy or a roll-back deletes what it does not hold
+                )
+            else:
+                errors.append(self._denial(origin.user, denial))
             if len(errors) == MAX_DENIALS:
                 break
+        if is_hidden:
+            message = f"{origin.user} may not delete what {origin.user} may not read; ask a user who may"
+            errors.append(AccessDenied(message))
         if errors:
             self.denied_data_writes += 1
             raise RpcErrors(errors)

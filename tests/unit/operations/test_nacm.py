@@ -17,6 +17,7 @@ OpenLab = Callable[..., Awaitable[Lab]]
 
 DOORS = "/d:doors"
 FRONT = "/d:doors/d:door[d:name='front']"
+CODE = "/d:doors/d:door/d:code"
 TWO = door("back", "<width>80</width>") + door("front", "<width>90</width>")
 
 
@@ -306,6 +307,21 @@ async def test_3_2_4_errors_do_not_tell_what_is_hidden(start: OpenLab) -> None:
     assert told.path == f"{FRONT}/d:neighbour"
 
 
+@pytest.mark.parametrize("hidden", [FRONT, CODE], ids=["an entry", "a leaf"])
+async def test_3_2_4_a_denial_does_not_name_what_a_copy_would_delete_unseen(start: OpenLab, hidden: str) -> None:
+    """alice sends back a configuration that she may read in part only; each hidden node is denied, and told once."""
+    lab = await start(strict=True)
+    doors = door("front", "<code>1</code>") + door("side", "<code>2</code>") + door("back")
+    may = [rule("r", "deny", path=hidden), rule("w", "permit", path=DOORS)]
+    await set_rules(lab, nacm(*may), doors)
+    alice = await lab.connect()
+    source = f'<source><config><doors xmlns="urn:doors">{door("back")}</doors></config></source>'
+    reply = await alice.rpc(f"<copy-config><target><candidate/></target>{source}</copy-config>")
+    if reply == "<ok/>":
+        reply = await alice.rpc("<commit/>")
+    assert errors(reply) == [Error("access-denied", "alice may not delete what alice may not read; ask a user who may")]
+
+
 # ===== section 3.4.4: operations =====
 
 
@@ -540,5 +556,6 @@ async def test_3_2_6_what_is_left_out_is_deleted_and_takes_that_right(start: Ope
     alice = await lab.connect()
     denied = errors(await alice.rpc(COPY.format("candidate", "running")))
     assert {error.tag for error in denied} == {"access-denied"}
-    assert f"{FRONT}/d:code" in [error.path for error in denied]
+    assert "alice may not delete what alice may not read; ask a user who may" in [error.message for error in denied]
+    assert not any("code" in f"{error.path} {error.message}" for error in denied), "that there is one is not told"
     assert "<code>" in await (await lab.connect("root")).rpc(STARTUP.replace("startup", "candidate"))

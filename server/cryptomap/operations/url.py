@@ -25,6 +25,8 @@ from cryptomap.netconf.parser import MessageParser, ParserLimits
 __all__ = ["Files", "Url"]
 
 _PIECE: Final = 2**20
+_NAME: Final = 240  # octets, with room for what the name of a temporary file has besides
+_WAY: Final = 2048
 _CONFIG: Final = f"{{{BASE}}}config"
 _OPEN: Final = f'<config xmlns="{BASE}">'.encode()
 _CLOSE: Final = b"</config>\n"
@@ -105,6 +107,8 @@ class Files:
         """No name leads up or hides, and no directory on the way is a link."""
         if not names or any(name.startswith(".") or not name.isprintable() for name in names):
             raise _fault(InvalidValue, f"'{url.text[:80]}' does not name a file; names do not begin with a dot")
+        if any(len(name.encode()) > _NAME for name in names) or len("/".join(names).encode()) > _WAY:
+            raise _fault(InvalidValue, f"'{url.text[:80]}...' is too long: a name has at most {_NAME} octets")
         top = directory.resolve()
         path = top.joinpath(*names)
         if path.parent.resolve() != path.parent:

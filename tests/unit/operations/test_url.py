@@ -173,3 +173,13 @@ async def test_files_that_cannot_be_used(start: OpenLab, files: Path) -> None:
     assert tags(await alice.rpc(SAVE.format("none/a.xml"))) == ["operation-failed"]
     both = "<edit-config><target><candidate/></target><config/><url>file:///a.xml</url></edit-config>"
     assert tags(await alice.rpc(both)) == ["bad-element"]
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 238 + "\u00e4\u00e4", "/".join(["night"] * 500)])
+async def test_a_name_that_no_disk_takes_is_refused(start: OpenLab, files: Path, name: str) -> None:
+    lab = await start(url_directory=files)
+    alice = await lab.connect()
+    for request in (SAVE, LOAD):
+        [error] = errors(await alice.rpc(request.format(name)))
+        assert (error.tag, error.info) == ("invalid-value", {"bad-element": "url"})
+        assert error.message.endswith("...' is too long: a name has at most 240 octets")

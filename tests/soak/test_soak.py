@@ -16,6 +16,7 @@ import re
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,11 @@ class Health:
 
     def handles(self) -> Counter[str]:
         """How many there are of each file, and of sockets; few of a database count as one."""
-        files = [handle.readlink() for handle in (self._proc / "fd").iterdir()]
-        found = Counter("socket" if str(file).startswith("socket:") else str(file) for file in files)
+        found: Counter[str] = Counter()
+        for handle in (self._proc / "fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since the directory was read
+                file = str(handle.readlink())
+                found["socket" if file.startswith("socket:") else file] += 1
         return Counter({name: 1 if ".sqlite" in name and count <= SPARE else count for name, count in found.items()})
 
     def memory(self) -> int:

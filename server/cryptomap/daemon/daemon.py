@@ -51,8 +51,8 @@ from cryptomap.ipsec.scope import Policy
 from cryptomap.ipsec.totals import Totals
 from cryptomap.netconf.parser import ParserLimits
 from cryptomap.operations.conversation import serve
-from cryptomap.operations.nacm_rules import check_rules
-from cryptomap.operations.replay_log import ReplayLog
+from cryptomap.operations.nacm.rules import check_rules
+from cryptomap.operations.notifications.replay_log import ReplayLog
 from cryptomap.operations.server import Limits, Server
 from cryptomap.operations.sessions import SessionLimits
 from cryptomap.schema.faults import SchemaFault

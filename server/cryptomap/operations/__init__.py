@@ -8,8 +8,7 @@ connected peers, the IPsec room hands in plain callables; neither is known here.
 from cryptomap.operations.access import Access
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.conversation import serve
-from cryptomap.operations.nacm import Nacm
-from cryptomap.operations.nacm_rules import check_rules
+from cryptomap.operations.nacm import Nacm, check_rules
 from cryptomap.operations.server import Limits, Server
 from cryptomap.operations.sessions import Peer, SessionLimits
 

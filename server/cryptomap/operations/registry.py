@@ -16,11 +16,11 @@ from cryptomap.operations.commit import cancel_commit, commit, discard_changes, 
 from cryptomap.operations.edit import copy_config, delete_config, edit_config
 from cryptomap.operations.lock import lock, unlock
 from cryptomap.operations.nmda import NMDA, edit_data, get_data
+from cryptomap.operations.notifications.subscribe import SUBSCRIBE
+from cryptomap.operations.notifications.subscription import create_subscription
 from cryptomap.operations.partial_lock import PARTIAL_LOCK, partial_lock, partial_unlock
 from cryptomap.operations.private_candidate import PRIVATE_CANDIDATE_MODULE, update
 from cryptomap.operations.retrieve import get, get_config
-from cryptomap.operations.subscribe import SUBSCRIBE
-from cryptomap.operations.subscription import create_subscription
 
 __all__ = ["OPERATIONS"]
 

@@ -25,17 +25,18 @@ from cryptomap.datastore.events import Event
 from cryptomap.datastore.outlook import Outlook
 from cryptomap.datastore.writer import Writer
 from cryptomap.netconf.capabilities import PRIVATE_CANDIDATE, Capability
-from cryptomap.operations import audited, compare, events, history, library, monitoring, nacm, plan, show, streams
+from cryptomap.operations import audited, compare, history, library, monitoring, nacm, plan, show
 from cryptomap.operations.access import EVERYTHING, Access, Hide, Reader
 from cryptomap.operations.actions import Handler
 from cryptomap.operations.aside import Aside
 from cryptomap.operations.capabilities import announced
-from cryptomap.operations.notifier import Notifier
+from cryptomap.operations.notifications import events, streams
+from cryptomap.operations.notifications.notifier import Notifier
+from cryptomap.operations.notifications.replay_log import ReplayLog
+from cryptomap.operations.notifications.subscriptions import Subscriptions
 from cryptomap.operations.received import Received
-from cryptomap.operations.replay_log import ReplayLog
 from cryptomap.operations.sessions import Ended, Reason, Session, SessionLimits, Sessions
 from cryptomap.operations.show import StarosText
-from cryptomap.operations.subscriptions import Subscriptions
 from cryptomap.operations.timers import LoopTimers, Timers
 from cryptomap.operations.url import Files
 

@@ -14,8 +14,8 @@ from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import InvalidValue, ResourceDenied
 
 if TYPE_CHECKING:
+    from cryptomap.operations.notifications.subscription import Subscription
     from cryptomap.operations.outbox import Outbox
-    from cryptomap.operations.subscription import Subscription
 
 __all__ = ["Counters", "Ended", "Peer", "Reason", "Session", "SessionLimits", "Sessions"]
 

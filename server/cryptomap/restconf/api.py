@@ -9,8 +9,8 @@ from typing import Final
 
 from cryptomap.data.build import Plain, build, date_and_time
 from cryptomap.data.view import Provider
+from cryptomap.operations.notifications.subscription import STREAM
 from cryptomap.operations.server import Server
-from cryptomap.operations.subscription import STREAM
 from cryptomap.operations.with_defaults import BASIC_MODE
 from cryptomap.restconf.events import ENCODINGS
 from cryptomap.restconf.invoke import offered

@@ -17,10 +17,10 @@ from cryptomap.data.xml import read_inner
 from cryptomap.errors import InvalidValue, OperationNotSupported, ResourceDenied
 from cryptomap.netconf.messages import notification
 from cryptomap.operations.access import Reader
-from cryptomap.operations.feed import Feed, Wanted
+from cryptomap.operations.notifications.feed import Feed, Wanted
+from cryptomap.operations.notifications.records import Record
+from cryptomap.operations.notifications.subscription import STREAM
 from cryptomap.operations.outbox import Outbox
-from cryptomap.operations.records import Record
-from cryptomap.operations.subscription import STREAM
 from cryptomap.operations.with_defaults import AlreadySealed
 from cryptomap.restconf.faults import NotFound
 from cryptomap.restconf.media import accepted

@@ -13,7 +13,7 @@ import pytest
 
 from cryptomap.data.build import build
 from cryptomap.operations import Limits
-from cryptomap.operations.replay_log import LogLimits, ReplayLog
+from cryptomap.operations.notifications.replay_log import LogLimits, ReplayLog
 from support.lab import Client, Lab, door, door_schema, errors
 from support.timers import START, ManualTimers
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from cryptomap.data.build import build
-from cryptomap.operations.replay_log import ReplayLog
+from cryptomap.operations.notifications.replay_log import ReplayLog
 from support.lab import Client, Lab, door_schema, errors, tags
 from support.subscriber import SN, delete, establish, hints, kill, modify, subscribed, terminated, told
 from support.timers import ManualTimers

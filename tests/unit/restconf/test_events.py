@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from cryptomap.data.build import build, date_and_time
-from cryptomap.operations.replay_log import ReplayLog
+from cryptomap.operations.notifications.replay_log import ReplayLog
 from support.lab import Lab, door_schema, open_lab
 from support.timers import ManualTimers
 from support.web import PATIENCE, Events, Web

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cryptomap.data.diff import Change
 from cryptomap.data.tree import EntriesTypes, Node, Path, UserEntries, Value
-from cryptomap.operations.nacm_rules import Rule, Rules
+from cryptomap.operations.nacm.rules import Rule, Rules
 from cryptomap.schema.nodes import Container, DataNode, InnerNode, LeafList, ListNode, Notification
 
 __all__ = ["Denial", "Plan", "Policy", "Verdict"]

@@ -8,8 +8,8 @@ from cryptomap.data.build import date_and_time
 from cryptomap.data.tree import Node, Path
 from cryptomap.data.xml import Sealer, WriteOptions, read_inner, write
 from cryptomap.operations.access import EVERYTHING, Reader
-from cryptomap.operations.event_tree import EventTree
 from cryptomap.operations.hidden_parts import without_hidden_parts
+from cryptomap.operations.notifications.event_tree import EventTree
 from cryptomap.schema.nodes import Notification
 
 __all__ = ["Record"]

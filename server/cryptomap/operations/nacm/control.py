@@ -19,9 +19,9 @@ from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import AccessDenied, ErrorPath, RpcErrors
 from cryptomap.netconf.messages import BASE, NOTIFICATION
 from cryptomap.operations.access import EVERYTHING, Hide, Reader
-from cryptomap.operations.nacm_policy import Denial, Policy, Verdict
-from cryptomap.operations.nacm_prune import Pruner
-from cryptomap.operations.nacm_rules import NACM, Rule, Rules, nacm_of, read_rules
+from cryptomap.operations.nacm.policy import Denial, Policy, Verdict
+from cryptomap.operations.nacm.prune import Pruner
+from cryptomap.operations.nacm.rules import NACM, Rule, Rules, nacm_of, read_rules
 from cryptomap.schema.nodes import InnerNode, Notification, Schema
 
 __all__ = ["Groups", "Nacm", "no_groups", "providers"]

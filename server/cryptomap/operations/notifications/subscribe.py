@@ -10,10 +10,10 @@ from cryptomap.data.xml import read_inner, write
 from cryptomap.errors import MissingElement
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.inputs import check
-from cryptomap.operations.push import OnChange, Periodic
-from cryptomap.operations.refusals import SN, YP, hinting, refusal
-from cryptomap.operations.stream_subscription import StreamSubscription
-from cryptomap.operations.subscriptions import Dynamic
+from cryptomap.operations.notifications.push import OnChange, Periodic
+from cryptomap.operations.notifications.refusals import SN, YP, hinting, refusal
+from cryptomap.operations.notifications.stream_subscription import StreamSubscription
+from cryptomap.operations.notifications.subscriptions import Dynamic
 from cryptomap.schema.nodes import Operation
 
 __all__ = ["SUBSCRIBE"]

@@ -8,9 +8,9 @@ from collections import deque
 from typing import Final, Protocol
 
 from cryptomap.data.tree import Node, Path
-from cryptomap.operations.event_tree import EventTree
-from cryptomap.operations.records import Record
-from cryptomap.operations.replay_log import ReplayLog
+from cryptomap.operations.notifications.event_tree import EventTree
+from cryptomap.operations.notifications.records import Record
+from cryptomap.operations.notifications.replay_log import ReplayLog
 from cryptomap.operations.timers import Timers
 from cryptomap.schema.nodes import Schema
 

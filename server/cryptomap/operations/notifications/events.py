@@ -17,7 +17,7 @@ from cryptomap.data.tree import EntriesTypes, Path
 from cryptomap.datastore.events import Committed, ConfirmedCommit, Event, StartupStored, SyncChanged
 from cryptomap.datastore.transaction import Origin
 from cryptomap.errors import RpcError
-from cryptomap.operations.notifier import Notifier
+from cryptomap.operations.notifications.notifier import Notifier
 from cryptomap.operations.redact import finding
 from cryptomap.operations.sessions import Ended, Reason, Session
 from cryptomap.schema.nodes import Leaf, LeafList, ListNode, Schema

@@ -21,11 +21,11 @@ from cryptomap.errors import RpcError
 from cryptomap.operations.access import Hide, Reader
 from cryptomap.operations.call import Call
 from cryptomap.operations.nmda import datastore_name, view_of
+from cryptomap.operations.notifications.refusals import YP, refusal
+from cryptomap.operations.notifications.selection import DATASTORE, Selection
+from cryptomap.operations.notifications.subscriptions import Dynamic
 from cryptomap.operations.patch import Edits
-from cryptomap.operations.refusals import YP, refusal
-from cryptomap.operations.selection import DATASTORE, Selection
 from cryptomap.operations.sift import unannounced_hidden
-from cryptomap.operations.subscriptions import Dynamic
 from cryptomap.operations.timers import Cancel
 from cryptomap.operations.visible import visible
 

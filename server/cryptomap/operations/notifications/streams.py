@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptomap.data.build import Plain, build, date_and_time
 from cryptomap.data.view import Provider
-from cryptomap.operations.subscription import STREAM
+from cryptomap.operations.notifications.subscription import STREAM
 from cryptomap.schema.nodes import InnerNode
 
 if TYPE_CHECKING:

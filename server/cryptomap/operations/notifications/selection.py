@@ -16,8 +16,8 @@ from cryptomap.data.xpath import Env, compile_expr
 from cryptomap.errors import RpcError, RpcErrors
 from cryptomap.operations.access import Reader
 from cryptomap.operations.nmda import expression
-from cryptomap.operations.records import Record
-from cryptomap.operations.refusals import SN, YP, refusal
+from cryptomap.operations.notifications.records import Record
+from cryptomap.operations.notifications.refusals import SN, YP, refusal
 from cryptomap.schema.nodes import Schema
 from cryptomap.schema.xpath import Expr
 

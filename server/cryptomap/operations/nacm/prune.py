@@ -20,8 +20,8 @@ from cryptomap.data.tree import (
     entries_like,
     key_from_text,
 )
-from cryptomap.operations.nacm_paths import OTHER_KEY
-from cryptomap.operations.nacm_policy import Policy
+from cryptomap.operations.nacm.paths import OTHER_KEY
+from cryptomap.operations.nacm.policy import Policy
 from cryptomap.schema.nodes import Container, DataNode, InnerNode, Leaf, LeafList, ListNode
 from cryptomap.schema.types import TypeFault
 

@@ -12,9 +12,9 @@ from cryptomap.data.view import View
 from cryptomap.errors import BadElement, InUse, InvalidValue, MissingElement, OperationNotSupported
 from cryptomap.operations.access import Reader
 from cryptomap.operations.call import Call, Reply
-from cryptomap.operations.feed import Feed, Wanted
+from cryptomap.operations.notifications.feed import Feed, Wanted
+from cryptomap.operations.notifications.records import Record
 from cryptomap.operations.parameters import Parameters
-from cryptomap.operations.records import Record
 from cryptomap.operations.retrieve import filtered
 
 __all__ = ["NOTIFICATIONS", "STREAM", "Subscription", "create_subscription"]

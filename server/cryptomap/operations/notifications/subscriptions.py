@@ -19,8 +19,8 @@ from cryptomap.data.xml import WriteOptions, write
 from cryptomap.datastore.events import Committed, Event
 from cryptomap.errors import InvalidValue, RpcError
 from cryptomap.operations.call import Call
-from cryptomap.operations.refusals import SN, refusal
-from cryptomap.operations.selection import Kind, Selection, named_selection, read_selection
+from cryptomap.operations.notifications.refusals import SN, refusal
+from cryptomap.operations.notifications.selection import Kind, Selection, named_selection, read_selection
 from cryptomap.operations.sift import SUBSCRIPTIONS
 from cryptomap.operations.timers import Cancel
 from cryptomap.schema.nodes import InnerNode

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cryptomap.errors import RpcErrors
 from cryptomap.operations.access import Reader
-from cryptomap.operations.records import Record
-from cryptomap.operations.replay_log import Logged
+from cryptomap.operations.notifications.records import Record
+from cryptomap.operations.notifications.replay_log import Logged
 from cryptomap.operations.sessions import Ended, Reason, Session
 from cryptomap.operations.timers import Cancel
 

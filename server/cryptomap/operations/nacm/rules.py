@@ -12,7 +12,7 @@ from cryptomap.data.path import to_xpath
 from cryptomap.data.tree import EntriesTypes, Node
 from cryptomap.datastore.transaction import Transition
 from cryptomap.errors import InvalidValue, RpcError
-from cryptomap.operations.nacm_paths import PathStep, read_path
+from cryptomap.operations.nacm.paths import PathStep, read_path
 from cryptomap.schema.nodes import Container, DataNode, InnerNode, Schema
 from cryptomap.schema.types import TypeFault
 

@@ -7,12 +7,12 @@ from cryptomap.data.tree import Node
 from cryptomap.errors import InvalidValue
 from cryptomap.operations.access import Reader
 from cryptomap.operations.call import Call
-from cryptomap.operations.feed import Feed
-from cryptomap.operations.records import Record
-from cryptomap.operations.refusals import refusal
-from cryptomap.operations.selection import STREAM, Selection
-from cryptomap.operations.subscription import STREAM as STREAM_NAME
-from cryptomap.operations.subscriptions import Dynamic
+from cryptomap.operations.notifications.feed import Feed
+from cryptomap.operations.notifications.records import Record
+from cryptomap.operations.notifications.refusals import refusal
+from cryptomap.operations.notifications.selection import STREAM, Selection
+from cryptomap.operations.notifications.subscription import STREAM as STREAM_NAME
+from cryptomap.operations.notifications.subscriptions import Dynamic
 
 __all__ = ["StreamSubscription"]
 

@@ -288,6 +288,29 @@ def test_each_event_is_told_once_and_in_order(charons: Lab, gateway: Site, peer:
     assert set(map(tuple, told.values())) == {("tunnel-down", "tunnel-up", "tunnel-down")}
 
 
+def test_a_rekey_of_either_sa_is_told_on_both_ends(charons: Lab, gateway: Site, peer: Site) -> None:
+    """By charon's events alone, and counted once; the tunnel stays up, and its counters go on."""
+    up(gateway, peer)
+    first = gateway.state("foo1")
+    assert charons.ping(1, count=2)
+    _rekey(charons)
+    told = gateway.hear("tunnel-rekeyed", sa="child-sa")
+    assert told["inbound-spi"] not in (None, first["child-sa/inbound-spi"])
+    assert peer.hear("tunnel-rekeyed", sa="child-sa")["inbound-spi"] == told["outbound-spi"]
+
+    ((name, _),) = charons.gateway.sas()
+    charons.gateway.vici.request("rekey", {"ike": name})
+    assert gateway.hear("tunnel-rekeyed", sa="ike-sa")["remote-gateway"] == PEERS[0]
+    assert peer.hear("tunnel-rekeyed", sa="ike-sa")["inbound-spi"] == told["outbound-spi"]
+
+    assert charons.ping(1)
+    after = gateway.until("foo1", lambda state: state["statistics/output-packets"] == "3")
+    assert (after["status"], after["statistics/input-packets"], after["statistics/rekeys"]) == ("up", "3", "1")
+    assert after["ike-sa/initiator-spi"] != first["ike-sa/initiator-spi"]
+    gateway.clear()
+    assert gateway.next("tunnel-rekeyed", "tunnel-up", "tunnel-down")[0] == "tunnel-down"
+
+
 # ===== certificates =====
 
 

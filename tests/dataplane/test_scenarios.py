@@ -87,7 +87,7 @@ def _take(ours: Site, step: Step) -> None:
 
 
 def _until_applied(site: Site, name: str) -> None:
-    """strongSwan negotiates live SAs once more; that says no notification."""
+    """strongSwan negotiates live SAs once more, which the others need not."""
     deadline = time.monotonic() + PATIENCE
     while (state := site.state(name)).get("child-sa/applied-dscp") != state["applied/applied-dscp"]:
         assert time.monotonic() < deadline, state

@@ -20,6 +20,7 @@ __all__ = ["RESYNCHRONIZE", "SA_CHANGES", "STATUS_CHANGES", "Notifications"]
 DOWN = frozenset({EventKind.TUNNEL_DOWN, EventKind.TUNNEL_ERROR})
 STATUS_CHANGES = DOWN | {EventKind.TUNNEL_UP}
 SA_CHANGES = frozenset({EventKind.TUNNEL_UP, EventKind.TUNNEL_DOWN, EventKind.CHILD_REKEYED})
+REKEYED = {EventKind.CHILD_REKEYED: "child-sa", EventKind.IKE_REKEYED: "ike-sa"}
 RESYNCHRONIZE = frozenset({EventKind.BACKEND_BACK})
 """After these the world may hold something else than running asks for."""
 
@@ -45,6 +46,9 @@ class Notifications:
             return
         if event.kind is EventKind.TUNNEL_UP:
             yield self._made("tunnel-up", {**self._identity(event), **self._sa(event.tunnel)})
+        elif event.kind in REKEYED:
+            content = {**self._identity(event), "sa": REKEYED[event.kind], **self._sa(event.tunnel)}
+            yield self._made("tunnel-rekeyed", content)
         elif event.kind is EventKind.TUNNEL_DOWN or (event.kind in DOWN and not _says_it_went(before, event)):
             yield self._made("tunnel-down", {**self._identity(event), "reason": event.reason or None})
 

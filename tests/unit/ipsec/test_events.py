@@ -50,8 +50,16 @@ def test_the_error_of_a_tunnel_that_just_went_is_not_told_twice() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [EventKind.CHILD_REKEYED, EventKind.IKE_REKEYED, EventKind.REAPPLY_NEEDED])
-def test_what_is_no_change_of_status_is_not_announced(kind: EventKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "sa"), [(EventKind.CHILD_REKEYED, "child-sa"), (EventKind.IKE_REKEYED, "ike-sa")], ids=["child", "ike"]
+)
+def test_a_rekey_is_announced_with_what_was_replaced(kind: EventKind, sa: str) -> None:
+    (node,) = Notifications(product_schema(), Intent, lambda item: None).of_event(event(kind))
+    assert (node.schema.name, node.text("sa"), node.text("remote-gateway")) == ("tunnel-rekeyed", sa, "203.0.113.1")
+
+
+@pytest.mark.parametrize("kind", [EventKind.REAPPLY_NEEDED, EventKind.REAPPLIED])
+def test_what_the_commit_tells_itself_is_not_announced(kind: EventKind) -> None:
     assert told(event(kind)) == []
 
 

@@ -1,9 +1,13 @@
 """Two gateways and their wires inside the virtual machine, and backends that reach them from outside.
 
 Namespaces ``left`` and ``right`` are joined by a veth pair with VLAN 100 (10.0.0.0/24, 2001:db8::/64) and VLAN 300
-(10.3.0.0/24, whose IPsec packets leave with an MPLS label; it leads to 192.168.22.0/24). Behind them are 192.168.1.1,
-192.168.11.1 and fd01::1 on the left; 192.168.2.1, 192.168.12.1 and fd02::1 on the right. ``left2`` and ``right2`` are
-the same once more, with equal addresses, on wires of their own. Each is a context of the backend.
+(10.3.0.0/24, whose IPsec packets leave with an MPLS label, which the other end takes off; it leads to 192.168.22.0/24).
+Behind them are 192.168.1.1, 192.168.11.1 and fd01::1 on the left; 192.168.2.1, 192.168.12.1, 192.168.22.1 and fd02::1
+on the right. ``left2`` and ``right2`` are the same once more, with equal addresses, on wires of their own. Each is a
+context of the backend.
+
+Namespaces ``hidden``, ``nat`` and ``open``, made on demand, are in a row: what the first sends to the last has the
+address of the one between, which translates it.
 
 Namespace ``vrfs``, made on demand, is a left gateway three times over, in VRF devices ``red`` and ``blue`` and in its
 main routing table: equal addresses again, and wires to ``right3``, ``right4`` and ``right5``.
@@ -28,6 +32,11 @@ SOCKET = "/run/cryptomap/helper.sock"
 VRF_SOCKET = "/run/cryptomap/vrf-helper.sock"
 LABEL = 200
 CONTEXTS = {"ipsec-d": "left", "peer": "right", "second": "left2", "second-peer": "right2"}
+NAT_CONTEXTS = {"behind-nat": "hidden"}
+DEVICES = [
+    {"context": "ipsec-d", "device": "v100"},
+    {"context": "ipsec-d", "device": "v300", "mpls-label": LABEL},
+]
 VRF_CONTEXTS = {"red": "vrfs", "shared": "vrfs", "red-peer": "right3", "blue-peer": "right4", "main-peer": "right5"}
 VRF_PEERS = {"red": "right3", "blue": "right4", "": "right5"}
 ESP, AH = 50, 51
@@ -52,7 +61,7 @@ def side(name: str, host: int, neighbour: str) -> list[str]:
         *(f"addr add 10.0.0.{mine}/24 dev v100", f"addr add 2001:db8::{mine}/64 dev v100 nodad"),
         *(f"addr add 10.3.0.{mine}/24 dev v300", f"neigh replace 10.3.0.{theirs} lladdr {neighbour} dev v300"),
         *(f"addr add 192.168.{mine}.1/32 dev lo", f"addr add 192.168.1{mine}.1/32 dev lo"),
-        f"addr add fd0{mine}::1/128 dev lo nodad",
+        *(f"addr add 192.168.2{mine}.1/32 dev lo", f"addr add fd0{mine}::1/128 dev lo nodad"),
         f"route add 192.168.{theirs}.0/24 via 10.0.0.{theirs} src 192.168.{mine}.1",
         f"route add 192.168.1{theirs}.0/24 via 10.0.0.{theirs} src 192.168.1{mine}.1",
         f"route add 192.168.2{theirs}.0/24 via 10.3.0.{theirs} src 192.168.{mine}.1",
@@ -68,8 +77,15 @@ def wiring(left: str, right: str, number: int) -> str:
         f"ip netns add {left}; ip netns add {right}; ip {pair}",
         _batch(left, side(left, 1, macs[1])),
         _batch(right, side(right, 2, macs[0])),
+        *map(_unlabelled, (left, right)),
     ]
     return "set -e; " + "\n".join(parts)
+
+
+def _unlabelled(namespace: str) -> str:
+    """The label of packets that arrive on VLAN 300 is taken off, and they are looked at as if they had come by lo."""
+    settings = "echo 1000 > /proc/sys/net/mpls/platform_labels; echo 1 > /proc/sys/net/mpls/conf/v300/input"
+    return f"ip netns exec {namespace} sh -c '{settings}'; ip -n {namespace} -f mpls route add {LABEL} dev lo"
 
 
 def _batch(namespace: str, lines: Sequence[str]) -> str:
@@ -100,14 +116,43 @@ LOCAL_AFTER_VRFS = "\n".join(
 """An address of the main table would else be ours in every VRF."""
 
 
+NAT_WIRING = """set -e
+for name in hidden nat open; do ip netns add $name; ip -n $name link set lo up; done
+ip link add inside netns hidden type veth peer name inside netns nat
+ip link add outside netns nat type veth peer name outside netns open
+ip -n nat -batch - <<'END'
+addr add 10.8.0.1/24 dev inside
+link set inside up
+addr add 10.9.0.1/24 dev outside
+link set outside up
+END
+ip -n hidden -batch - <<'END'
+addr add 10.8.0.2/24 dev inside
+addr add 192.168.1.1/32 dev lo
+link set inside up
+route add default via 10.8.0.1
+route add 192.168.2.0/24 via 10.8.0.1 src 192.168.1.1
+END
+ip -n open -batch - <<'END'
+addr add 10.9.0.2/24 dev outside
+addr add 192.168.2.1/32 dev lo
+link set outside up
+route add 192.168.1.0/24 via 10.9.0.1 src 192.168.2.1
+END
+ip netns exec nat sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward; nft -f -' <<'END'
+table ip nat { chain postrouting { type nat hook postrouting priority srcnat; oifname "outside" masquerade; }; }
+END
+"""
+"""There is no way from the open side to the hidden one but through a translation that the hidden one has begun."""
+
+
 def settings(*contexts: str) -> dict[str, object]:
-    """Of backend and helper alike; of these contexts or of all in namespaces of their own."""
+    """Of backend and helper alike; of these contexts or of all that have gateways on either side."""
+    places = CONTEXTS | NAT_CONTEXTS
+    named = contexts or tuple(CONTEXTS)
     return {
-        "contexts": {context: {"namespace": CONTEXTS[context]} for context in contexts or CONTEXTS},
-        "devices": [
-            {"context": "ipsec-d", "device": "v100"},
-            {"context": "ipsec-d", "device": "v300", "mpls-label": LABEL},
-        ],
+        "contexts": {context: {"namespace": places[context]} for context in named},
+        "devices": [device for device in DEVICES if device["context"] in named],
     }
 
 
@@ -159,7 +204,7 @@ class Gateways:
     def __init__(self, vm: Machine) -> None:
         self.vm = vm
         vm.run("mkdir -p /run/cryptomap")
-        self._start_helper(SOCKET, settings())
+        self._start_helper(SOCKET, settings(*CONTEXTS, *NAT_CONTEXTS))
         vm.run(f"modprobe -a {MODULES}", check=False)
         vm.run(wiring("left", "right", 1))
         vm.run(wiring("left2", "right2", 2))
@@ -189,6 +234,11 @@ class Gateways:
         self._start_helper(VRF_SOCKET, vrf_settings())
         self.vm.wait_for(VRF_SOCKET)
         return create({**vrf_settings(), "helper": str(self.vm.forward(VRF_SOCKET))})
+
+    def with_nat(self) -> dict[str, object]:
+        """Namespaces ``hidden``, ``nat`` and ``open``, and how the hidden one marks."""
+        self.vm.run(NAT_WIRING)
+        return {**settings(*NAT_CONTEXTS), "helper": str(self.helper)}
 
     def backend(self, *contexts: str) -> LinuxBackend:
         """A backend of these contexts or of all, in this process, whose kernel is the machine's."""

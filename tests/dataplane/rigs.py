@@ -24,7 +24,7 @@ UDP = 17
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What became of one packet: its ToS byte after decryption (``None`` where nobody hears it), and what was on the
+    """What became of one packet: its ToS byte after decryption (``None`` if it was not heard), and what was on the
     wire."""
 
     inner: int | None
@@ -74,8 +74,7 @@ class InMachine:
         self._gateways = gateways
 
     def send(self, maps: Sequence[Map], tos: Sequence[int]) -> dict[tuple[str, int], Packet]:
-        hear, ports = not maps[0].has_label, [item.port for item in maps]
-        seen = self._gateways.send(tos, *maps[0].inner, ports=ports, hear=hear)
+        seen = self._gateways.send(tos, *maps[0].inner, ports=[item.port for item in maps])
         sent = [(item.name, byte) for item in maps for byte in tos]
         return dict(zip(sent, map(_packet, seen), strict=True))
 

@@ -53,11 +53,6 @@ class Map:
         ours, theirs = (prefix.partition("/")[0] for prefix in FILE["places"][self.place]["inner"])
         return ours, theirs
 
-    @property
-    def has_label(self) -> bool:
-        """True if its packets leave with an MPLS label, behind which nobody listens here."""
-        return self.place == "labelled"
-
     def xml(self, side: Side, kind: Kind) -> str:
         place, mine, other = FILE["places"][self.place], side.number, 1 - side.number
         family = ip_address(place["outer"][0]).version

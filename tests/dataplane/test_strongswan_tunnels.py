@@ -40,6 +40,7 @@ from cryptomap_backend.intent import (
 from cryptomap_backend.plan import EffectKind
 from cryptomap_backend.state import Event, EventKind, TunnelState, TunnelStatus
 from cryptomap_backend.strongswan import Settings, StrongswanBackend
+from cryptomap_backend.strongswan.vici import Rejected
 from cryptomap_backend.table import USER_SPACE
 from dataplane.charon import LOCAL, PEERS, SOURCE, Charon, Lab, Remembered, answering
 
@@ -497,6 +498,17 @@ def test_a_template_answers_any_peer(lab: Lab, backend: StrongswanBackend) -> No
     assert hear(backend, EventKind.SESSION_UP).responder == identity
     lab.peer.try_("terminate", {"ike": "peer1"})
     assert hear(backend, EventKind.SESSION_DOWN).remote == IPv4Address(PEERS[0])
+
+
+def test_a_peer_that_wants_an_address_gets_none_and_no_tunnel(lab: Lab, backend: StrongswanBackend) -> None:
+    """The configuration has no pool of addresses, which is a declared limit."""
+    commit(backend, replace(example_tunnel(), initiate=Initiate.TRAFFIC))
+    lab.peer.share("key", PSK)
+    lab.peer.load("peer1", answering(1, remote={"auth": "psk", "id": LOCAL}, vips=["0.0.0.0"]))
+    with pytest.raises(Rejected):
+        lab.peer.initiate("peer1", "net")
+    assert "INTERNAL_ADDRESS_FAILURE" in lab.peer.log.read_text()
+    assert "pools" in backend.capabilities().notes
 
 
 def mirrored(tunnel: Tunnel, **changes: Any) -> Tunnel:

@@ -17,6 +17,9 @@ KERNEL_LIMITS: Mapping[str, str] = {
     Feature.ECN: "the kernel tells a congestion mark of the inner packet outside as ECT(0) (RFC 3168); other values are"
     " copied, and the inner mark survives",
     Feature.SET_DF: "the kernel copies or clears the don't-fragment bit of the outer header, it never sets it",
+    "interfaces": "interfaces are not tied to devices: one gives its maps the address and the VRF, and they protect"
+    " what their selectors take out of there by whatever device; what a device marks with is said by its own entry"
+    " in the settings (context, VRF, MPLS label)",
 }
 """What no backend can do whose packets Linux makes."""
 

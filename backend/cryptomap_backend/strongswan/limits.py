@@ -43,6 +43,8 @@ NOTES: Mapping[str, str] = {
     "ocsp": "strongSwan asks the responder that a certificate names if it has the plugins revocation and curl, "
     "whatever container ocsp says",
     "notifications": "strongSwan notifies the peer of all errors of RFC 7296 and RFC 5996",
+    "pools": "no address is assigned to a peer, as the configuration has no pool: who asks for one (RFC 7296 section "
+    "2.19) is told INTERNAL_ADDRESS_FAILURE and gets no child SA",
     "contexts": "a charon lives in one network namespace: contexts served by it share its addresses",
     "dscp": "of a payload whose transform sets carry different DSCPs, an SA is marked with that of the first set until "
     "it has been negotiated once more for the set it uses; towards peers that are not known beforehand it stays so",

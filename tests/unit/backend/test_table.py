@@ -46,6 +46,13 @@ def test_every_limit_has_a_reason() -> None:
         assert silent == set(), name
 
 
+def test_what_no_feature_is_named_for_is_told_all_the_same() -> None:
+    """How interfaces and devices belong together is a matter of the settings, for whatever makes packets in Linux."""
+    for name in ("linux", "strongswan"):
+        assert "interfaces are not tied to devices" in BACKENDS[name].notes["interfaces"]
+    assert BACKENDS["simulator"].notes.keys() & {"interfaces", "pools"} == set()
+
+
 def test_another_capability_makes_another_table() -> None:
     assert table({"one": LINUX}) != table({"one": replace(LINUX, features=LINUX.features - {Feature.AH})})
 

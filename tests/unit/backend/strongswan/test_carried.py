@@ -160,7 +160,10 @@ def test_no_setting_is_forgotten(kind: type) -> None:
 
 def test_what_is_the_same_whatever_is_set_is_told_too() -> None:
     notes = " ".join(STRONGSWAN.notes.values())
-    for words in ("allow-empty-ikesa", "rekeys an idle SA too", "notifies the peer of all errors", "NAT detection"):
+    for words in (
+        *("allow-empty-ikesa", "rekeys an idle SA too", "notifies the peer of all errors", "NAT detection"),
+        "has no pool",
+    ):
         assert words in notes
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from cryptomap_backend.contract import OutcomeUnknown, Unavailable
 from cryptomap_backend.helper.codec import CodecFault, decode, encode
-from cryptomap_backend.helper.verbs import CHANGING, ERRORS, VERBS
+from cryptomap_backend.helper.verbs import CHANGING, ERRORS, LONGEST, VERBS
 from cryptomap_backend.linux.egress import Egress, Marked
 from cryptomap_backend.linux.nft import Program
 from cryptomap_backend.linux.objects import Algorithms, Operation, Policy, SaKey, SeenSa
@@ -81,6 +81,8 @@ class RemoteKernel:
 
     def _ask(self, verb: str, *arguments: object) -> Any:
         request = json.dumps([verb, *map(encode, arguments)], separators=(",", ":")).encode() + b"\n"
+        if len(request) > LONGEST:
+            raise Unavailable(f"{verb} takes {len(request)} bytes, but the helper takes {LONGEST} at most; do it in parts")
         with self._lock:
             stream, answers = self._connected()
             try:

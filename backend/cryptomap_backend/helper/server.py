@@ -10,26 +10,27 @@ import socketserver
 import struct
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from cryptomap_backend.contract import BackendError, Unavailable
 from cryptomap_backend.helper.codec import decode, encode
 from cryptomap_backend.helper.guard import Forbidden, Guard
-from cryptomap_backend.helper.verbs import CHANGING, VERBS
+from cryptomap_backend.helper.verbs import CHANGING, LONGEST, VERBS
 from cryptomap_backend.linux.kernel import Kernel
 
 __all__ = ["HelperServer", "answer_to"]
 
 log = logging.getLogger(__name__)
-LONGEST = 256 << 20
-"""Bytes of a request: ten thousand maps take some 20 MiB."""
 CREDENTIALS = struct.Struct("=3i")
 
 
-def answer_to(line: bytes, kernel: Kernel, guard: Guard) -> dict[str, Any]:
-    """The answer to one request. Never raises: what goes wrong is the answer. Nothing is done for a bad request."""
+def answer_to(
+    line: bytes, kernel: Kernel, guard: Guard, changing: AbstractContextManager[object] | None = None
+) -> dict[str, Any]:
+    """The answer to one request. Never raises: what goes wrong is the answer. Nothing is done for a bad request.
+    ``changing`` is held while a verb changes something."""
     try:
         verb, arguments = _request(line)
         guard.check(verb, arguments)
@@ -40,7 +41,8 @@ def answer_to(line: bytes, kernel: Kernel, guard: Guard) -> dict[str, Any]:
         log.warning("a request that cannot be read: %s", type(fault).__name__)
         return _error(Unavailable.__name__, "the helper does not understand the request")
     try:
-        return {"answer": encode(getattr(kernel, verb)(*arguments))}
+        with (changing if verb in CHANGING else None) or nullcontext():
+            return {"answer": encode(getattr(kernel, verb)(*arguments))}
     except BackendError as fault:
         return _error(type(fault).__name__, str(fault))
     except Exception as bug:
@@ -90,20 +92,21 @@ class _Conversation(socketserver.StreamRequestHandler):
     server: HelperServer
 
     def handle(self) -> None:
+        """Changes come one at a time, whoever asks. A line that does not end is no request, whatever it says."""
         kernel = self.server.make_kernel()
         try:
-            while line := self.rfile.readline(LONGEST):
-                self.wfile.write(json.dumps(self._answer(line, kernel)).encode() + b"\n")
+            while (line := self.rfile.readline(LONGEST)).endswith(b"\n"):
+                self._say(answer_to(line, kernel, self.server.guard, self.server.changing))
+            if len(line) == LONGEST:
+                log.warning("a request of more than %d bytes: its connection is closed", LONGEST)
+                self._say(_error(Unavailable.__name__, f"the helper takes no request of more than {LONGEST} bytes"))
         except OSError as fault:
             log.info("a connection ended: %s", fault)
         finally:
             kernel.close()
 
-    def _answer(self, line: bytes, kernel: Kernel) -> dict[str, Any]:
-        """Changes come one at a time, whoever asks."""
-        changes = any(line.startswith(f'["{verb}"'.encode()) for verb in CHANGING)
-        with self.server.changing if changes else nullcontext():
-            return answer_to(line, kernel, self.server.guard)
+    def _say(self, answer: dict[str, Any]) -> None:
+        self.wfile.write(json.dumps(answer).encode() + b"\n")
 
 
 def _remove_stale(path: Path) -> None:

@@ -10,10 +10,13 @@ from typing import Any, get_type_hints
 from cryptomap_backend.contract import ApplyFailed, BackendError, OutcomeUnknown, Unavailable
 from cryptomap_backend.linux.kernel import Kernel
 
-__all__ = ["CHANGING", "ERRORS", "VERBS", "Verb"]
+__all__ = ["CHANGING", "ERRORS", "LONGEST", "VERBS", "Verb"]
 
 READING = ("versions", "algorithms", "sas", "find_sas", "policies", "program_digest", "egress")
 CHANGING = ("transact", "load_program", "remove_program", "set_egress")
+
+LONGEST = 256 << 20
+"""Bytes of a request with its line end: ten thousand maps take some 20 MiB."""
 
 ERRORS: Mapping[str, type[BackendError]] = {
     error.__name__: error for error in (ApplyFailed, Unavailable, OutcomeUnknown)

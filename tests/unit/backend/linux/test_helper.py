@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import socket
 import subprocess
 import tempfile
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -133,6 +135,9 @@ class Answering:
     def transact(self, operations: Sequence[Operation]) -> int:
         raise ApplyFailed("the kernel says no")
 
+    def remove_program(self, namespace: str, table: str) -> None:
+        return
+
     def close(self) -> None:
         self.closed = True
 
@@ -252,3 +257,51 @@ def test_the_kernel_tells_who_asks_if_somebody_has_opened_the_socket_to_all(of_n
 def test_a_request_nested_without_end_is_answered(line: bytes) -> None:
     answer = answer_to(line, cast(Kernel, Answering()), Guard(Settings()))
     assert answer == {"error": ["Unavailable", "the helper does not understand the request"]}
+
+
+@pytest.mark.parametrize(
+    ("line", "is_held"),
+    [
+        (b'["remove_program", "", "cryptomap"]', True),
+        (b' [ "remove_program" , "", "cryptomap" ]', True),
+        (b'["remove\\u005fprogram", "", "cryptomap"]', True),
+        (b'["versions"]', False),
+        (b'["remove_program", "", "of somebody else"]', False),
+    ],
+)
+def test_what_changes_something_is_done_alone_however_it_is_written(line: bytes, is_held: bool) -> None:
+    changing = MagicMock()
+    answer_to(line, cast(Kernel, Answering()), Guard(Settings()), changing)
+    assert changing.__enter__.called is is_held
+
+
+def said_to(path: str, request: bytes) -> bytes:
+    """All that comes back on a connection to which this is said, and then nothing more."""
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.connect(path)
+        stream.sendall(request)
+        stream.shutdown(socket.SHUT_WR)
+        return b"".join(stream.makefile("rb"))
+
+
+def test_a_request_that_is_too_long_ends_its_connection(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rest is not taken for other requests."""
+    monkeypatch.setattr("cryptomap_backend.helper.server.LONGEST", 13)
+    assert said_to(path, b'["versions"]\n["versions"]\n').count(b"kernel") == 2
+    refused = said_to(path, b'["versions"] \n["versions"]\n["versions"]\n')
+    text = "the helper takes no request of more than 13 bytes"
+    assert [json.loads(line) for line in refused.splitlines()] == [{"error": ["Unavailable", text]}]
+
+
+def test_a_request_that_does_not_end_is_none(path: str) -> None:
+    assert said_to(path, b'["versions"]') == b""
+
+
+def test_a_request_that_would_be_too_long_is_not_begun(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So its outcome is known."""
+    monkeypatch.setattr("cryptomap_backend.helper.client.LONGEST", 100)
+    kernel = RemoteKernel(path)
+    with pytest.raises(Unavailable, match="transact takes [0-9]+ bytes, but the helper takes 100 at most"):
+        kernel.transact([Add("", SA)])
+    assert kernel.versions() == {"kernel": "test"}
+    kernel.close()

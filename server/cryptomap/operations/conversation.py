@@ -132,6 +132,7 @@ class Conversation:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()  # with them goes what a reply was made of, which may be a whole configuration
         self._connection.discard()
         self._held.close()
         await self._server.close_session(self.session, ended)

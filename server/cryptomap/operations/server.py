@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
+from weakref import WeakSet
 
 from cryptomap import netconf
 from cryptomap.audit import Witness, unseen
@@ -22,6 +23,7 @@ from cryptomap.data.view import Provider, View
 from cryptomap.data.xml import Sealer
 from cryptomap.datastore.datastores import Datastores
 from cryptomap.datastore.events import Event
+from cryptomap.datastore.memory import sweep
 from cryptomap.datastore.outlook import Outlook
 from cryptomap.datastore.writer import Writer
 from cryptomap.netconf.capabilities import PRIVATE_CANDIDATE, Capability
@@ -64,6 +66,9 @@ class Limits:
     queued_bytes: int = 16 * 2**20
     subscriptions: int = 100
 
+
+LINGERING: Final = 256
+"""Sessions that have ended, each of some 60 kB, which may wait for the garbage collector."""
 
 Outlooks: TypeAlias = Callable[[object], Outlook]
 """What the plan of a participant will do to the world."""
@@ -143,6 +148,7 @@ class Server:
         self.subscriptions = Subscriptions(self)
         self.announced_state = frozenset(announced_state)
         self.performed: Performed = nobody_counts
+        self._lingering: WeakSet[Session] = WeakSet()
 
     # ---- for whoever has news ----------------------------------------------------------------------------------
 
@@ -199,6 +205,13 @@ class Server:
         log.info("%s ended: %s", session, ended.text or ended.reason)
         self.witness(audited.session_ended(session, ended))
         events.session_end(self.schema, self.notifier, session, ended)
+        self._lingering.add(session)
+        if self._linger():
+            self.writer.submit(sweep, self._linger)  # there, because a change makes much that it would look at
+
+    def _linger(self) -> bool:
+        """Whether many sessions have ended, but are still in memory."""
+        return len(self._lingering) >= LINGERING
 
     async def stop(self) -> None:
         """End all sessions and wait until they have ended."""

@@ -103,7 +103,7 @@ class SessionLimits:
     per_address: int = 0
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Session:
     """One session. ``end`` asks its conversation to end; it may be called from anywhere on the event loop, often."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
 from cryptomap.datastore import memory
-from cryptomap.datastore.memory import begin_collecting, give_back, undisturbed
+from cryptomap.datastore.memory import begin_collecting, give_back, sweep, undisturbed
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,43 @@ def test_what_a_large_change_made_is_never_looked_at_again(monkeypatch: pytest.M
     with undisturbed():
         many = [[number] for number in range(2000)]
     assert gc.get_freeze_count() >= before + len(many)
+
+
+def test_a_large_change_is_one_even_if_it_frees_as_much_as_it_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MANY_OBJECTS", 1000)
+    old = [[number] for number in range(3000)]
+    gc.collect()
+    before = gc.get_freeze_count()
+    with undisturbed():
+        new = [[number] for number in range(2000)]
+        old.clear()
+    assert gc.get_freeze_count() >= before + len(new)
+
+
+class Cyclic:
+    """Only the collector finds it."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def lost() -> weakref.ref[Cyclic]:
+    return weakref.ref(Cyclic())
+
+
+def test_a_sweep_finds_what_a_large_change_has_moved_out_of_sight() -> None:
+    gc.disable()
+    young = lost()
+    sweep(lambda: young() is not None)
+    assert young() is None
+    assert gc.get_freeze_count() == 0  # it did not look further than it had to
+    old = lost()
+    gc.freeze()
+    sweep(lambda: False)
+    assert old() is not None
+    sweep(lambda: old() is not None)
+    assert old() is None
+    assert gc.get_freeze_count() > 0
 
 
 def test_a_small_change_is_left_to_the_collector() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import threading
-from collections.abc import Awaitable, Callable
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 from lxml import etree
 
+from cryptomap.data.tree import Chunk, SortedEntries
 from cryptomap.datastore.transaction import Transition
 from cryptomap.errors import OperationFailed, RpcError
 from cryptomap.netconf import Limits as MessageLimits
@@ -403,3 +406,66 @@ async def test_a_reply_is_well_formed_whatever_the_client_declared(lab: Lab) -> 
     reply = etree.fromstring(await alice.receive())
     assert reply.tag == f"{{{BASE}}}rpc-reply"
     assert reply.findtext(f"{{{BASE}}}rpc-error/{{{BASE}}}error-tag") == "unknown-element"
+
+
+# ===== memory =====
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """The garbage collector is off."""
+    gc.disable()
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+async def test_a_session_that_ends_within_a_reply_lets_go_of_the_configuration(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be kept for good if a large change came before the garbage collector."""
+    monkeypatch.setattr("cryptomap.operations.aside.BEGINNING", 1000)
+    monkeypatch.setattr("cryptomap.operations.aside.AT_ONCE", 1000)
+    alice, bob, root = await lab.connect(), await lab.connect("bob"), await lab.connect("root")
+    assert await bob.edit("".join(door(f"door{number:05}") for number in range(1000))) == "<ok/>"
+    assert await bob.rpc("<commit/>") == "<ok/>"
+    kept = weakref.ref(chunk_of_doors(lab))
+    alice.peer.reading.clear()
+    alice.ask("<get-config><source><running/></source></get-config>")
+    await alice.peer.is_waited_for.wait()
+    for _ in range(2):  # what the last commit compared is kept
+        await bob.edit(door("door00000", "<width>10</width>"))
+        assert await bob.rpc("<commit/>") == "<ok/>"
+        await bob.edit(door("door00000", '<width nc:operation="delete">10</width>'))
+        assert await bob.rpc("<commit/>") == "<ok/>"
+    assert kept() is not None
+    kill = f"<kill-session><session-id>{alice.session_id}</session-id></kill-session>"
+    assert await root.rpc(kill) == "<ok/>"
+    await alice.closed()
+    assert kept() is None
+
+
+def chunk_of_doors(lab: Lab) -> Chunk:
+    """The one that changes with the first door."""
+    doors = lab.datastores.running.root.node("doors:doors")
+    assert doors is not None
+    entries = doors.entries("door")
+    assert isinstance(entries, SortedEntries)
+    return entries.chunks[0]
+
+
+@pytest.mark.usefixtures("uncollected")
+async def test_sessions_that_have_ended_are_looked_for(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if a large change has moved them out of the garbage collector's sight."""
+    monkeypatch.setattr("cryptomap.operations.server.LINGERING", 4)
+    ended = []
+    for _ in range(4):
+        alice = await lab.connect()
+        ended.append(weakref.ref(next(iter(lab.server.sessions))))
+        gc.freeze()
+        await alice.rpc("<close-session/>")
+        await alice.closed()
+        del alice
+    await lab.writer.run(gc.get_count)  # it has done what was asked of it before
+    assert [session() for session in ended[:-1]] == [None] * 3  # the last one has hardly ended

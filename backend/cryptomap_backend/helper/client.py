@@ -82,7 +82,7 @@ class RemoteKernel:
     def _ask(self, verb: str, *arguments: object) -> Any:
         request = json.dumps([verb, *map(encode, arguments)], separators=(",", ":")).encode() + b"\n"
         if len(request) > LONGEST:
-            raise Unavailable(f"{verb} takes {len(request)} bytes, but the helper takes {LONGEST} at most; do it in parts")
+            raise Unavailable(f"{verb} takes {len(request)} bytes, the helper takes {LONGEST} at most; do it in parts")
         with self._lock:
             stream, answers = self._connected()
             try:

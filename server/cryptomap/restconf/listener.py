@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Coroutine
 from typing import Any, Final
 
 from starlette.types import ASGIApp
@@ -14,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from cryptomap.restconf.app import CHAIN
+from cryptomap.transport.accept import accepted, listen
 from cryptomap.transport.tls import verified_chain
 
 __all__ = ["HttpListener"]
@@ -27,7 +29,7 @@ _STOP_TIMEOUT: Final = 5.0
 
 class HttpListener:
     """Serves an application. ``context`` is TLS, ``None`` plain HTTP. ``most`` connections at once, 0: any number;
-    ``grace``: seconds until a request's head must be there."""
+    ``grace``: seconds until TLS must be agreed on, and then until a request's head must be there."""
 
     def __init__(self, app: ASGIApp, *, context: ssl.SSLContext | None = None, most: int = 256, grace: float = 30.0):
         self._context = context
@@ -46,34 +48,30 @@ class HttpListener:
             timeout_keep_alive=_KEEP_ALIVE,
         )
         self._config.load()
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._entering = 0
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen and return the address and port in use (``port`` 0 picks one); OSError if that is not possible."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        listening = socket.create_server(address[:2], family=family, backlog=128)
-        listening.setblocking(False)
-        bound = listening.getsockname()
-        self._server = await loop.create_server(
-            self._protocol,
-            sock=listening,
-            ssl=self._context,
-            ssl_handshake_timeout=(self._grace or None) if self._context else None,
-        )
+        self._listening = await listen(host, port)
+        self._start(self._accept(self._listening))
+        bound = self._listening.getsockname()
         return bound[0], bound[1]
 
     def close(self) -> None:
         """Accept nothing more, and end the connections on which nothing is going on."""
-        if self._server is not None:
-            self._server.close()
+        for task in self._tasks:
+            task.cancel()
         for connection in list(self._state.connections):
             connection.shutdown()
 
     async def stop(self) -> None:
-        """Likewise; what is going on may end for 5 s."""
+        """Likewise, and free the port; what is going on may end for 5 s."""
         self.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listening is not None:
+            self._listening.close()
         if self._state.tasks:
             _, late = await asyncio.wait(list(self._state.tasks), timeout=_STOP_TIMEOUT)
             for task in late:
@@ -82,25 +80,48 @@ class HttpListener:
         for connection in list(self._state.connections):
             connection.transport.abort()
 
+    def _start(self, part: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(part)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        async for connection, address in accepted(listening):
+            if self._most and self._entering + len(self._state.connections) >= self._most:
+                log.warning("%s: refused: %d HTTP connections already", address, self._most)
+                connection.close()
+            else:
+                self._entering += 1
+                self._start(self._admit(connection, address))
+
+    async def _admit(self, connection: socket.socket, address: str) -> None:
+        """Agree on TLS. Whoever does that slowly takes a place as well."""
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._protocol,
+                connection,
+                ssl=self._context,
+                ssl_handshake_timeout=(self._grace or None) if self._context else None,
+            )
+        except OSError as error:
+            log.info("%s: no HTTP over TLS: %s", address, error)
+        finally:
+            self._entering -= 1
+
     def _protocol(self) -> _Protocol:
-        return _Protocol(self._config, self._state, {}, most=self._most, grace=self._grace)
+        return _Protocol(self._config, self._state, {}, grace=self._grace)
 
 
 class _Protocol(H11Protocol):
     """One connection."""
 
-    def __init__(self, *arguments: Any, most: int = 0, grace: float = 0.0, **more: Any) -> None:
+    def __init__(self, *arguments: Any, grace: float = 0.0, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._most = most
         self._grace = grace
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self._most and len(self.connections) > self._most:
-            log.warning("%s: refused: %d HTTP connections already", self.client, self._most)
-            transport.abort()
-            return
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.getpeercert() is not None and tls.getpeercert():
             self.app_state = {CHAIN: verified_chain(tls)}

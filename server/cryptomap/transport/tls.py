@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from cryptomap.transport.accept import accepted, listen
 from cryptomap.transport.accounts import Accounts
 from cryptomap.transport.certificates import CertToName, fingerprint, user_of
 from cryptomap.transport.peer import Peer
@@ -32,9 +33,7 @@ _logger = logging.getLogger(__name__)
 
 _TRANSPORT: Final = "netconf-tls"
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2, as RFC 9325 section 4.2 wants them; 1.3 has its own
-_BACKLOG: Final = 100
 _SHUTDOWN_TIMEOUT: Final = 5.0
-_REST: Final = 1.0
 
 
 class TlsFault(Exception):
@@ -120,11 +119,7 @@ class TlsListener:
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen and return the address and port in use (``port`` 0 picks one); OSError if that is not possible."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        self._listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-        self._listening.setblocking(False)
+        self._listening = await listen(host, port)
         self._start(self._accept(self._listening))
         bound = self._listening.getsockname()
         return bound[0], bound[1]
@@ -171,15 +166,8 @@ class TlsListener:
         task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, address = await loop.sock_accept(listening)
-            except OSError as error:  # too many open files, say
-                _logger.error("cannot accept a connection: %s", error)
-                await asyncio.sleep(_REST)
-                continue
-            self._start(self._admit(connection, str(address[0])))
+        async for connection, address in accepted(listening):
+            self._start(self._admit(connection, address))
 
     async def _admit(self, connection: socket.socket, address: str) -> None:
         gate = self.service.gate

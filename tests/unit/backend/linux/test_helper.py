@@ -301,7 +301,7 @@ def test_a_request_that_would_be_too_long_is_not_begun(path: str, monkeypatch: p
     """So its outcome is known."""
     monkeypatch.setattr("cryptomap_backend.helper.client.LONGEST", 100)
     kernel = RemoteKernel(path)
-    with pytest.raises(Unavailable, match="transact takes [0-9]+ bytes, but the helper takes 100 at most"):
+    with pytest.raises(Unavailable, match=r"transact takes [0-9]+ bytes, the helper takes 100 at most"):
         kernel.transact([Add("", SA)])
     assert kernel.versions() == {"kernel": "test"}
     kernel.close()

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["begin_collecting", "give_back", "sweep", "undisturbed"]
+__all__ = ["begin_collecting", "give_back", "settle", "sweep", "undisturbed"]
 
 MANY_OBJECTS = 20_000
 """New container objects from which on a change counts as large: to look at as many takes 5 ms."""
@@ -33,15 +33,22 @@ def undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
-        if len(gc.get_objects(0)) >= MANY_OBJECTS:  # get_count would be less what the change has freed of older ones
+        if gc.get_count()[0] >= MANY_OBJECTS:
             gc.freeze()
         if was_enabled:
             gc.enable()
 
 
-def begin_collecting() -> None:
-    """At the end of a start, which is itself a large change: what there is now stays, and is never looked at."""
+def settle() -> None:
+    """What there is now stays, and is never looked at. Whoever knows that a change was large says so: the count of new
+    objects is less by those of before that it has freed, and there is no better one (``gc.get_objects`` breaks tuples
+    that other threads are making)."""
     gc.freeze()
+
+
+def begin_collecting() -> None:
+    """At the end of a start, which is itself a large change."""
+    settle()
     gc.enable()
 
 

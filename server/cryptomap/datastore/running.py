@@ -21,7 +21,7 @@ from cryptomap.datastore.confirm import Waiting
 from cryptomap.datastore.events import Committed, ConfirmedCommit, Event, Listener, StartupStored, SyncChanged
 from cryptomap.datastore.history import History
 from cryptomap.datastore.journal import Journal, StartupCopy
-from cryptomap.datastore.memory import give_back, undisturbed
+from cryptomap.datastore.memory import give_back, settle, undisturbed
 from cryptomap.datastore.recovery import Archive, Rebuilt
 from cryptomap.datastore.statedir import StateDirectory
 from cryptomap.datastore.steps import Observer, Step
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 SERVER = "cryptomapd"
 RETRY_REVERT = 5.0  # seconds until a revert that could not be stored is tried again
-LARGE_DOCUMENT = 1 << 20  # bytes; what is freed after a larger change is given back to the system ...
+LARGE_DOCUMENT = 1 << 20  # bytes; what a larger change makes settles, what it frees is given back to the system ...
 GIVE_BACK_AFTER = 1.0  # ... seconds later, when its XML is gone as well
 
 
@@ -226,6 +226,7 @@ class Running:
         self._step(Step.PUBLISHED)
         self._checkpointer.note(self._journal.last_weight, transition.new.root, self._header())
         if self._journal.last_weight >= LARGE_DOCUMENT:
+            settle()
             self._give_back_at = self._clock.monotonic() + GIVE_BACK_AFTER
 
     def _header(self) -> Header:

@@ -67,7 +67,7 @@ class Limits:
     subscriptions: int = 100
 
 
-LINGERING: Final = 256
+LINGERING: Final = 1000
 """Sessions that have ended, each of some 60 kB, which may wait for the garbage collector."""
 
 Outlooks: TypeAlias = Callable[[object], Outlook]

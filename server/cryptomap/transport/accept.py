@@ -18,9 +18,7 @@ _REST: Final = 1.0
 
 async def listen(host: str, port: int) -> socket.socket:
     """A socket that listens (``port`` 0 picks one); OSError if that is not possible."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = found[0]
     listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     listening.setblocking(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -183,6 +184,18 @@ def test_unknown_datastores_are_refused(datastores: Datastores) -> None:
             use()
     with pytest.raises(OperationNotSupported):
         datastores.delete(ALICE, "running")
+
+
+@pytest.mark.parametrize(("large", "settles"), [(1, True), (1 << 20, False)])
+def test_what_a_large_commit_makes_is_no_business_of_the_garbage_collector(
+    datastores: Datastores, monkeypatch: pytest.MonkeyPatch, large: int, settles: bool
+) -> None:
+    settle = MagicMock()
+    monkeypatch.setattr("cryptomap.datastore.running.settle", settle)
+    monkeypatch.setattr("cryptomap.datastore.running.LARGE_DOCUMENT", large)
+    put(datastores, MTU_1500)
+    datastores.commit(ALICE)
+    assert settle.called is settles
 
 
 def test_rehearsal_gives_the_plans_and_does_nothing(open_datastores: Open) -> None:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.timeout(600)  # the first test waits for the machine to
 LIMIT = "/proc/sys/net/core/rmem_max"
 SMALLEST = 2304
 """Bytes of a netlink socket's receive buffer, of which the kernel grants twice as many: some seven answers."""
+OBJECTS = "ip -n left xfrm state; ip -n left xfrm policy"
 SEVEN_MAPS = SCENARIOS[0]
 
 
@@ -33,6 +34,7 @@ def narrow(request: pytest.FixtureRequest, gateways: Gateways) -> Iterator[Site]
 def test_a_kernel_without_room_is_told_and_tried_again_until_it_has_some(gateways: Gateways, narrow: Site) -> None:
     """Half of the commit may have been done, which nobody knows: running is as before, nothing is taken until the
     kernel was brought back to it, and nobody has to ask for that."""
+    before = gateways.vm.run(OBJECTS).out
     try:
         error = narrow.refused(SEVEN_MAPS.xml(OURS, Kind.MANUAL))
         assert error.tag == "rollback-failed"
@@ -45,7 +47,7 @@ def test_a_kernel_without_room_is_told_and_tried_again_until_it_has_some(gateway
     finally:
         gateways.vm.run(f"cat /run/rmem_max > {LIMIT}")
     narrow.until_connected()
-    assert gateways.vm.run("ip -n left xfrm state; ip -n left xfrm policy").out == ""
+    assert gateways.vm.run(OBJECTS).out == before
 
     narrow.commit(SEVEN_MAPS.xml(OURS, Kind.MANUAL))
     for _ in SEVEN_MAPS.maps:

@@ -12,7 +12,7 @@ from typing import Any
 from cryptomap_backend.contract import OutcomeUnknown, Unavailable
 from cryptomap_backend.helper.codec import CodecFault, decode, encode
 from cryptomap_backend.helper.verbs import CHANGING, ERRORS, LONGEST, VERBS
-from cryptomap_backend.linux.egress import Egress, Marked
+from cryptomap_backend.linux.egress import Egress, Marked, Priorities
 from cryptomap_backend.linux.nft import Program
 from cryptomap_backend.linux.objects import Algorithms, Operation, Policy, SaKey, SeenSa
 
@@ -62,11 +62,11 @@ class RemoteKernel:
     def remove_program(self, namespace: str, table: str) -> None:
         self._ask("remove_program", namespace, table)
 
-    def set_egress(self, egress: Egress, major: int, marked: Marked) -> None:
-        self._ask("set_egress", egress, major, marked)
+    def set_egress(self, egress: Egress, priorities: Priorities, marked: Marked) -> None:
+        self._ask("set_egress", egress, priorities, marked)
 
-    def egress(self, egress: Egress, major: int) -> Marked:
-        answer: Marked = self._ask("egress", egress, major)
+    def egress(self, egress: Egress, priorities: Priorities) -> Marked:
+        answer: Marked = self._ask("egress", egress, priorities)
         return answer
 
     def interrupt(self) -> None:

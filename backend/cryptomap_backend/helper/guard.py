@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cryptomap_backend.algorithms import ENCRYPTION, INTEGRITY
-from cryptomap_backend.linux.egress import Egress, Marked
+from cryptomap_backend.linux.egress import BANKS, Egress, Marked, Priorities
 from cryptomap_backend.linux.nft import Program
 from cryptomap_backend.linux.objects import Add, Policy, PolicyKey, Remove, Sa, SaKey, Update, VrfMark
 from cryptomap_backend.linux.settings import DEVICE, Domain, Settings
@@ -35,12 +35,12 @@ class Guard:
             self._check(argument)
 
     def _check(self, item: Any) -> None:
-        """By type: a text is a namespace or our table, a number the major of our priorities."""
+        """By type: a text is a namespace or our table."""
         settings = self._settings
         if isinstance(item, str):
             self._demand(item in self._namespaces or item == settings.table, "a namespace or table that is not ours")
-        elif isinstance(item, int):
-            self._demand(item == settings.priority_major, "packet priorities that are not ours")
+        elif isinstance(item, Priorities):
+            self._priorities(item)
         elif isinstance(item, Program):
             self._program(item)
         elif isinstance(item, Egress):
@@ -55,13 +55,18 @@ class Guard:
 
     def _program(self, item: Program) -> None:
         settings = self._settings
-        ours = (settings.table, settings.marks, settings.priority_major)
-        self._demand((item.table, item.marks, item.major) == ours, "a table, marks or priorities that are not ours")
+        ours = (settings.table, settings.marks)
+        self._demand((item.table, item.marks) == ours, "a table or marks that are not ours")
+        self._priorities(item.priorities)
         known = {egress.device for egress in settings.devices}
         self._demand(set(item.vrfs) <= self._vrfs, "a VRF device that is not in the settings")
         self._demand(set(item.devices) <= known, "a device that is not in the settings")
         self._demand(all(DEVICE.fullmatch(device) for device in item.devices), "a strange device name")
         self._demand(len(item.dscp_to_cos) == 64 and _all_in(item.dscp_to_cos, 8), "strange priorities")
+
+    def _priorities(self, item: Priorities) -> None:
+        ours = item.major == self._settings.priority_major and item.bank in BANKS
+        self._demand(ours, "packet priorities that are not ours")
 
     def _marked(self, item: Marked) -> None:
         self._demand(len(item.pcps) == 8 and _all_in(item.pcps, 8), "strange PCPs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from cryptomap_backend.linux.egress import Egress, Marked
+from cryptomap_backend.linux.egress import Egress, Marked, Priorities
 from cryptomap_backend.linux.nft import Program
 from cryptomap_backend.linux.objects import Algorithms, Operation, Policy, SaKey, SeenSa
 
@@ -45,11 +45,11 @@ class Kernel(Protocol):
     def remove_program(self, namespace: str, table: str) -> None:
         """Our table goes; no error if it is not there."""
 
-    def set_egress(self, egress: Egress, major: int, marked: Marked) -> None:
-        """Egress map of a VLAN device and our tc filters on it."""
+    def set_egress(self, egress: Egress, priorities: Priorities, marked: Marked) -> None:
+        """Egress map of a VLAN device and our tc filters on it, for these priorities."""
 
-    def egress(self, egress: Egress, major: int) -> Marked:
-        """What a device does with our priorities now."""
+    def egress(self, egress: Egress, priorities: Priorities) -> Marked:
+        """What a device does with these priorities now."""
 
     def interrupt(self) -> None:
         """From another thread: end the verb in progress soon."""

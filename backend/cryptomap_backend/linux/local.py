@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from cryptomap_backend.contract import ApplyFailed, OutcomeUnknown, Unavailable
 from cryptomap_backend.linux import nftables, programs, xfrm
-from cryptomap_backend.linux.egress import Egress, Marked
+from cryptomap_backend.linux.egress import Egress, Marked, Priorities
 from cryptomap_backend.linux.namespace import empty_namespace, identity, inside
 from cryptomap_backend.linux.netlink import Fault, Frame, Message, Netlink
 from cryptomap_backend.linux.nft import Program
@@ -101,11 +101,11 @@ class LocalKernel:
     def remove_program(self, namespace: str, table: str) -> None:
         programs.remove(namespace, table)
 
-    def set_egress(self, egress: Egress, major: int, marked: Marked) -> None:
-        programs.set_egress(egress, major, marked)
+    def set_egress(self, egress: Egress, priorities: Priorities, marked: Marked) -> None:
+        programs.set_egress(egress, priorities, marked)
 
-    def egress(self, egress: Egress, major: int) -> Marked:
-        return programs.see_egress(egress, major)
+    def egress(self, egress: Egress, priorities: Priorities) -> Marked:
+        return programs.see_egress(egress, priorities)
 
     def interrupt(self) -> None:
         """Nothing to do: every call to the kernel and every program has a time-out of its own."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from cryptomap_backend.contract import ApplyFailed
 from cryptomap_backend.intent import L2Marking
-from cryptomap_backend.linux.egress import Egress, Marked
+from cryptomap_backend.linux.egress import BANKS, Egress, Marked, Priorities
 from cryptomap_backend.linux.kernel import Kernel
 from cryptomap_backend.linux.marks import Marks
 from cryptomap_backend.linux.nft import Program
@@ -29,6 +29,7 @@ class LinuxMarker:
         self._settings = settings
         self._kernel = kernel
         self._held: L2Marking | None = None
+        self._bank = 0
 
     @property
     def marks(self) -> Marks:
@@ -41,16 +42,16 @@ class LinuxMarker:
         return self._held
 
     def program(self, marking: L2Marking) -> None:
-        """Fallback and QoS maps, in every namespace, all or nothing. Raises ApplyFailed, Unavailable,
-        OutcomeUnknown."""
-        before = self._held
+        """Fallback and QoS maps, in every namespace, all or nothing, by the bank of priorities that is not in use.
+        Raises ApplyFailed, Unavailable, OutcomeUnknown."""
+        before, bank = self._held, (self._bank + 1) % len(BANKS)
         try:
-            self._install(marking)
+            self._install(marking, self._priorities(bank))
         except ApplyFailed:
             if before is not None:
-                self._install(before)
+                self._install(before, self._priorities(self._bank))
             raise
-        self._held = marking
+        self._held, self._bank = marking, bank
 
     def adopt(self, marking: L2Marking) -> None:
         """The kernel has these maps already, see :meth:`fits`."""
@@ -63,13 +64,17 @@ class LinuxMarker:
 
     def fits(self, marking: L2Marking) -> bool:
         """True if the kernel has exactly these maps, whoever put them there. Raises Unavailable."""
+        for bank in BANKS:
+            if self._fit(marking, self._priorities(bank)):
+                self._bank = bank
+                return True
+        return False
+
+    def _fit(self, marking: L2Marking, priorities: Priorities) -> bool:
         return all(
             self._kernel.program_digest(namespace, self._settings.table) == program.digest
-            for namespace, program in self._programs(marking)
-        ) and all(
-            self._kernel.egress(device, self._settings.priority_major) == wanted
-            for device, wanted in self._egresses(marking)
-        )
+            for namespace, program in self._programs(marking, priorities)
+        ) and all(self._kernel.egress(device, priorities) == wanted for device, wanted in self._egresses(marking))
 
     def remove(self) -> None:
         """Take our tables away, in every namespace; the devices keep their maps, which nothing refers to any more."""
@@ -77,13 +82,16 @@ class LinuxMarker:
             self._kernel.remove_program(namespace, self._settings.table)
         self._held = None
 
-    def _install(self, marking: L2Marking) -> None:
+    def _priorities(self, bank: int) -> Priorities:
+        return Priorities(self._settings.priority_major, bank)
+
+    def _install(self, marking: L2Marking, priorities: Priorities) -> None:
         for device, wanted in self._egresses(marking):
-            self._kernel.set_egress(device, self._settings.priority_major, wanted)
-        for namespace, program in self._programs(marking):
+            self._kernel.set_egress(device, priorities, wanted)
+        for namespace, program in self._programs(marking, priorities):
             self._kernel.load_program(namespace, program)
 
-    def _programs(self, marking: L2Marking) -> Iterator[tuple[str, Program]]:
+    def _programs(self, marking: L2Marking, priorities: Priorities) -> Iterator[tuple[str, Program]]:
         settings = self._settings
         for namespace in settings.all_namespaces:
             devices = tuple([egress.device for egress in settings.devices if egress.namespace == namespace])
@@ -94,7 +102,7 @@ class LinuxMarker:
                     settings.marks,
                     marking.dscp_to_cos,
                     devices,
-                    settings.priority_major,
+                    priorities,
                     settings.vrfs(namespace),
                 ),
             )

@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from cryptomap_backend.intent import DscpToCos
+from cryptomap_backend.linux.egress import Priorities
 from cryptomap_backend.linux.marks import Marks
 
 __all__ = ["Program", "document", "removal"]
 
 IPSEC = "meta l4proto { 50, 51 }"
 NO_SHIFT = Marks()
+FIRST_BANK = Priorities()
 UDP_ESP = "udp sport 4500"
 """ESP in UDP (RFC 3948) leaves our side from the port of NAT traversal."""
 
@@ -33,13 +35,13 @@ UDP_ESP = "udp sport 4500"
 @dataclass(frozen=True, slots=True)
 class Program:
     """All that the document of a namespace depends on. ``devices`` are those that mark, ``vrfs`` the VRF devices with
-    their numbers, ``major`` is that of our packet priorities."""
+    their numbers, ``priorities`` the bank that packets get."""
 
     table: str = "cryptomap"
     marks: Marks = NO_SHIFT
     dscp_to_cos: DscpToCos = (0,) * 64
     devices: tuple[str, ...] = ()
-    major: int = 0x4351
+    priorities: Priorities = FIRST_BANK
     vrfs: tuple[tuple[int, str], ...] = ()
 
     @property
@@ -94,8 +96,7 @@ def _fallback(marks: Marks) -> Iterator[str]:
 
 
 def _priorities(program: Program) -> Iterator[str]:
-    """Class ids are in hexadecimal digits without a prefix (tc-htb(8))."""
-    classes = [f"{program.major:x}:{cos:x}" for cos in program.dscp_to_cos]
+    classes = [program.priorities.text(cos) for cos in program.dscp_to_cos]
     elements = ", ".join(f"{dscp} : {name}" for dscp, name in enumerate(classes))
     yield f"  map priorities {{ typeof ip dscp : meta priority; elements = {{ {elements} }}; }}"
     yield "  chain marking {"

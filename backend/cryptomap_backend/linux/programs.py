@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from cryptomap_backend.contract import ApplyFailed, Unavailable
-from cryptomap_backend.linux.egress import COS, FILTER_PREFERENCE, Egress, Marked, priority
+from cryptomap_backend.linux.egress import COS, Egress, Marked, Priorities
 from cryptomap_backend.linux.namespace import inside
 from cryptomap_backend.linux.nft import Program, document, removal
 
@@ -57,22 +57,22 @@ def _demand_vrfs(namespace: str, devices: Set[str]) -> None:
 # ===== links and tc =====
 
 
-def set_egress(egress: Egress, major: int, marked: Marked) -> None:
+def set_egress(egress: Egress, priorities: Priorities, marked: Marked) -> None:
     """Raises ApplyFailed."""
     if _is_vlan(egress):
-        pairs = [f"{priority(major, cos)}:{pcp}" for cos, pcp in zip(COS, marked.pcps, strict=True)]
+        pairs = [f"{priorities.of(cos)}:{pcp}" for cos, pcp in zip(COS, marked.pcps, strict=True)]
         _do(egress.namespace, ("ip", "link", "set", "dev", egress.device, "type", "vlan", "egress-qos-map", *pairs))
     if marked.label is not None:
         _ensure_classifier(egress)
-        _do(egress.namespace, ("tc", "-batch", "-"), "\n".join(_filters(egress.device, major, marked)) + "\n")
+        _do(egress.namespace, ("tc", "-batch", "-"), "\n".join(_filters(egress.device, priorities, marked)) + "\n")
 
 
-def see_egress(egress: Egress, major: int) -> Marked:
+def see_egress(egress: Egress, priorities: Priorities) -> Marked:
     """Raises Unavailable."""
     link = _shown(egress.namespace, ("ip", "-j", "-d", "link", "show", "dev", egress.device))[0]
     vlan = link.get("linkinfo", {}).get("info_data", {}).get("egress_qos", [])
-    filters = dict(_seen_filters(egress)) if egress.label is not None else {}
-    return Marked.seen(major, vlan, filters)
+    filters = dict(_seen_filters(egress, priorities)) if egress.label is not None else {}
+    return Marked.seen(priorities, vlan, filters)
 
 
 def _is_vlan(egress: Egress) -> bool:
@@ -80,13 +80,13 @@ def _is_vlan(egress: Egress) -> bool:
     return bool(link.get("linkinfo", {}).get("info_kind") == "vlan")
 
 
-def _filters(device: str, major: int, marked: Marked) -> Iterator[str]:
+def _filters(device: str, priorities: Priorities, marked: Marked) -> Iterator[str]:
     for cos, traffic_class in enumerate(marked.traffic_classes):
         for offset, family in enumerate(FAMILIES):
-            preference = FILTER_PREFERENCE + 2 * cos + offset
+            preference = priorities.filter_preference(cos) + offset
             yield (
                 f"filter replace dev {device} egress protocol {family} pref {preference} handle 1 basic"
-                f' match "meta(priority eq {priority(major, cos)})"'
+                f' match "meta(priority eq {priorities.of(cos)})"'
                 f" action mpls push label {marked.label} tc {traffic_class} ttl 64"
             )
 
@@ -97,16 +97,16 @@ def _ensure_classifier(egress: Egress) -> None:
         _do(egress.namespace, ("tc", "qdisc", "add", "dev", egress.device, "clsact"))
 
 
-def _seen_filters(egress: Egress) -> Iterator[tuple[int, tuple[int, int]]]:
+def _seen_filters(egress: Egress, priorities: Priorities) -> Iterator[tuple[int, tuple[int, int]]]:
     """(cos, (label, TC)) of our IPv4 filters; those for IPv6 are always made with them.
 
     Read from the text, because what ``tc -j`` prints for this classifier is not JSON (iproute2 6.1).
     """
     text = _said(egress.namespace, ("tc", "filter", "show", "dev", egress.device, "egress"))
+    cos_of = {priorities.filter_preference(cos): cos for cos in COS}
     for preference, label, traffic_class in FILTER.findall(text):
-        place = int(preference) - FILTER_PREFERENCE
-        if place in range(0, 16, 2):
-            yield place // 2, (int(label), int(traffic_class))
+        if int(preference) in cos_of:
+            yield cos_of[int(preference)], (int(label), int(traffic_class))
 
 
 # ===== running =====

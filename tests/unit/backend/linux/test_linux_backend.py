@@ -18,7 +18,7 @@ from cryptomap_backend.helper.guard import Guard
 from cryptomap_backend.helper.server import answer_to
 from cryptomap_backend.intent import DfBit, Intent, L2Marking, L2Table, Mode, TunnelId
 from cryptomap_backend.linux.backend import LinuxBackend
-from cryptomap_backend.linux.egress import Egress, Marked
+from cryptomap_backend.linux.egress import Egress, Marked, Priorities
 from cryptomap_backend.linux.nft import Program
 from cryptomap_backend.linux.objects import (
     Add,
@@ -36,8 +36,10 @@ from cryptomap_backend.linux.objects import (
 from cryptomap_backend.linux.probe import probe
 from cryptomap_backend.linux.settings import Settings
 from cryptomap_backend.load import load
+from cryptomap_backend.marking import l2_table
 from cryptomap_backend.state import TunnelStatus
 
+NOTHING = Intent()
 SETTINGS = {
     "contexts": {"ipsec-d": {"namespace": "gw"}},
     "devices": [{"context": "ipsec-d", "device": "v100", "mpls-label": 200}],
@@ -45,12 +47,14 @@ SETTINGS = {
 
 
 class MemoryKernel:
-    """Keeps what it is told. ``refuse_spi`` makes an Add of that SPI fail, as if somebody else had one."""
+    """Keeps what it is told. ``refuse_spi`` makes an Add of that SPI fail, as if somebody else had one. ``torn`` are
+    the devices that were changed for priorities that packets had."""
 
     def __init__(self) -> None:
         self.objects: dict[Any, Object] = {}
-        self.programs: dict[tuple[str, str], str] = {}
-        self.devices: dict[str, Marked] = {}
+        self.programs: dict[tuple[str, str], Program] = {}
+        self.devices: dict[tuple[str, Priorities], Marked] = {}
+        self.torn: list[str] = []
         self.refuse_spi: int | None = None
         self.broken_device = False
         self.asked: list[str] = []
@@ -96,21 +100,33 @@ class MemoryKernel:
         )
 
     def load_program(self, namespace: str, program: Program) -> None:
-        self.programs[namespace, program.table] = program.digest
+        self.programs[namespace, program.table] = program
 
     def program_digest(self, namespace: str, table: str) -> str | None:
-        return self.programs.get((namespace, table))
+        program = self.programs.get((namespace, table))
+        return program.digest if program else None
 
     def remove_program(self, namespace: str, table: str) -> None:
         self.programs.pop((namespace, table), None)
 
-    def set_egress(self, egress: Egress, major: int, marked: Marked) -> None:
+    def set_egress(self, egress: Egress, priorities: Priorities, marked: Marked) -> None:
         if self.broken_device and marked.pcps[1] == 2:
             raise ApplyFailed("no such device")
-        self.devices[egress.device] = marked
+        if self.marks(egress.device) not in (None, marked) and self.in_use(egress.device) == priorities:
+            self.torn.append(egress.device)
+        self.devices[egress.device, priorities] = marked
 
-    def egress(self, egress: Egress, major: int) -> Marked:
-        return self.devices.get(egress.device, Marked((0,) * 8))
+    def egress(self, egress: Egress, priorities: Priorities) -> Marked:
+        return self.devices.get((egress.device, priorities), Marked((0,) * 8))
+
+    def in_use(self, device: str) -> Priorities | None:
+        """The priorities that packets get which leave by a device."""
+        return next((program.priorities for program in self.programs.values() if device in program.devices), None)
+
+    def marks(self, device: str) -> Marked | None:
+        """What such packets are marked with."""
+        priorities = self.in_use(device)
+        return self.devices[device, priorities] if priorities else None
 
     def interrupt(self) -> None:
         self.asked.append("interrupt")
@@ -126,8 +142,13 @@ def kernel() -> MemoryKernel:
 
 @pytest.fixture
 def backend(kernel: MemoryKernel) -> LinuxBackend:
+    return opened(kernel)
+
+
+def opened(kernel: MemoryKernel, intent: Intent = NOTHING) -> LinuxBackend:
+    """A backend of a server that has just been started."""
     made = LinuxBackend(Settings.of(SETTINGS), kernel, kernel)
-    made.reconcile(Intent())
+    made.reconcile(intent)
     return made
 
 
@@ -164,21 +185,45 @@ def test_a_drop_eligible_indicator_is_warned_about(backend: LinuxBackend) -> Non
 
 
 def test_a_failure_puts_the_qos_maps_back(backend: LinuxBackend, kernel: MemoryKernel) -> None:
-    before = dict(kernel.programs), dict(kernel.devices)
+    before = dict(kernel.programs), kernel.marks("v100")
     kernel.refuse_spi = 0x1001
     with pytest.raises(ApplyFailed):
         commit(backend, Intent.of([example_manual()], l2=example_l2()))
-    assert (kernel.programs, kernel.devices) == before
+    assert (kernel.programs, kernel.marks("v100")) == before
     assert (kernel.objects, dict(backend.observe().tunnels)) == ({}, {})
 
 
 def test_qos_maps_that_fail_half_way_are_put_back(backend: LinuxBackend, kernel: MemoryKernel) -> None:
-    before = dict(kernel.programs), dict(kernel.devices)
+    before = dict(kernel.programs), kernel.marks("v100")
     kernel.broken_device = True
     with pytest.raises(ApplyFailed, match="no such device"):
         commit(backend, Intent.of([example_manual()], l2=example_l2()))
-    assert (kernel.programs, kernel.devices) == before
+    assert (kernel.programs, kernel.marks("v100")) == before
     assert not kernel.objects
+
+
+def test_no_packet_is_marked_by_half_of_a_change(backend: LinuxBackend, kernel: MemoryKernel) -> None:
+    """Devices learn the new L2 table for priorities that no packet has yet; one transaction of nftables makes both
+    count. So it goes with every change, and with one that is undone."""
+    wanted = example_l2()
+    before = NOTHING
+    for l2 in (wanted, replace(wanted, dscp_to_cos=(0,) * 64), L2Marking(), wanted):
+        change = between(before, before := Intent(l2=l2))
+        backend.apply(backend.prepare(change))
+        marks = kernel.marks("v100")
+        assert marks == Marked.by(l2_table(l2, "ipsec-d", None)[2], 200)
+    kernel.refuse_spi = 0x1001
+    with pytest.raises(ApplyFailed):
+        backend.apply(backend.prepare(between(before, Intent.of([example_manual()]))))
+    assert kernel.marks("v100") == marks
+    assert kernel.torn == []
+
+
+def test_a_restarted_server_goes_on_with_the_priorities_in_use(kernel: MemoryKernel) -> None:
+    configured = commit(opened(kernel), Intent(l2=example_l2()))
+    restarted = opened(kernel, configured)
+    restarted.apply(restarted.prepare(between(configured, NOTHING)))
+    assert kernel.torn == []
 
 
 def test_two_maps_of_one_selector_are_refused(backend: LinuxBackend) -> None:
@@ -290,7 +335,8 @@ def test_the_helper_does_what_is_allowed(kernel: MemoryKernel) -> None:
         ("transact", [[Add("elsewhere", sa_of())]], "a namespace that is not ours"),
         ("transact", [[Add("gw", sa_of(5))]], "a request id that is not ours"),
         ("transact", [[Update("gw", replace(sa_of(), mark=0x80, mask=0xFF))]], "marks that are not ours"),
-        ("load_program", ["gw", Program("theirs")], "a table, marks or priorities that are not ours"),
+        ("load_program", ["gw", Program("theirs")], "a table or marks that are not ours"),
+        ("load_program", ["gw", Program(priorities=Priorities(7))], "packet priorities that are not ours"),
         ("load_program", ["gw", Program(devices=("eth0",))], "a device that is not in the settings"),
         ("load_program", ["gw", Program(vrfs=((1, "red"),))], "a VRF device that is not in the settings"),
         (
@@ -299,7 +345,7 @@ def test_the_helper_does_what_is_allowed(kernel: MemoryKernel) -> None:
             "the mark of a VRF that is not in the settings",
         ),
         ("load_program", ["gw", Program(dscp_to_cos=(9,) * 64)], "strange priorities"),
-        ("egress", [Egress("eth0", "ipsec-d", "gw"), 0x4351], "a device that is not in the settings"),
+        ("egress", [Egress("eth0", "ipsec-d", "gw"), Priorities()], "a device that is not in the settings"),
     ],
 )
 def test_the_helper_refuses_everything_else(

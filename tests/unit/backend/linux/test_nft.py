@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cryptomap_backend.conformance import example_l2
 from cryptomap_backend.intent import L2Table
-from cryptomap_backend.linux.egress import Marked, priority
+from cryptomap_backend.linux.egress import Marked, Priorities
 from cryptomap_backend.linux.marks import Marks
 from cryptomap_backend.linux.netlink import Frame, attribute
 from cryptomap_backend.linux.nft import Program, document, removal
@@ -61,6 +61,8 @@ def test_priorities_on_the_devices_that_mark() -> None:
     assert "    ip6 dscp 41 meta priority set 4351:0" in lines
     (mapping,) = [line for line in lines if line.startswith("  map priorities")]
     assert "40 : 4351:1," in mapping
+    other = document(Program(dscp_to_cos=example_l2().dscp_to_cos, devices=("v100",), priorities=Priorities(bank=1)))
+    assert "40 : 4351:9," in other
 
 
 def test_packets_of_a_vrf_are_known_by_their_mark() -> None:
@@ -109,7 +111,9 @@ def test_what_a_table_asks_of_a_device() -> None:
 
 
 def test_what_a_device_shows_of_ours() -> None:
-    vlan = [{"from": priority(0x4351, 1), "to": 2}, {"from": 3, "to": 5}]
-    assert Marked.seen(0x4351, vlan, {}) == Marked((0, 2, 0, 0, 0, 0, 0, 0))
+    first, second = Priorities(), Priorities(bank=1)
+    vlan = [{"from": first.of(1), "to": 2}, {"from": 3, "to": 5}, {"from": second.of(1), "to": 6}]
+    assert Marked.seen(second, vlan, {}) == Marked((0, 6, 0, 0, 0, 0, 0, 0))
+    assert Marked.seen(first, vlan, {}) == Marked((0, 2, 0, 0, 0, 0, 0, 0))
     filters = {cos: (200, cos) for cos in range(8)}
-    assert Marked.seen(0x4351, vlan, filters) == Marked((0, 2, 0, 0, 0, 0, 0, 0), tuple(range(8)), 200)
+    assert Marked.seen(first, vlan, filters) == Marked((0, 2, 0, 0, 0, 0, 0, 0), tuple(range(8)), 200)

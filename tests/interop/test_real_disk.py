@@ -181,12 +181,21 @@ def test_a_start_on_a_full_disk_serves_what_was_committed(disk: RealDisk, server
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_start_on_a_full_disk_after_an_orderly_end_says_so_and_sets_nothing_aside(
-    disk: RealDisk, server: Daemon
-) -> None:
-    """What SQLite shares memory by was removed then, and there is no room to make it."""
+def test_so_does_one_after_an_orderly_end(disk: RealDisk, server: Daemon) -> None:
+    """What SQLite shares memory by was removed then; room for it was kept."""
+    running = running_of(server)
+    for _ in range(2):
+        server.stop()
+        disk.fill()
+        assert running_of(server.start()) == running
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_start_without_any_room_says_so_and_sets_nothing_aside(disk: RealDisk, server: Daemon) -> None:
+    """Somebody has taken what was kept."""
     running = running_of(server)
     server.stop()
+    (disk.path / "state" / "reserve").unlink()
     disk.fill()
     refused = server.refused()
     assert refused.returncode != 0

@@ -103,6 +103,7 @@ async def _serve(
 ) -> None:
     stop = _stop_signal()
     state = StateDirectory(settings.server.state_dir)
+    state.use_reserve()
     audit = AuditLog(state.audit, AuditLimits(settings.audit.max_size, settings.audit.keep))
     vault = Vault.open(state.key_file, create=state.is_new)
     host_keys = _host_keys(settings, state)
@@ -130,6 +131,7 @@ async def _serve(
         writer.stop()
         backend.close()
         totals.close()
+        state.keep_reserve()
         audit.close()
     log.info("stopped")
 

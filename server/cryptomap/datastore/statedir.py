@@ -11,6 +11,9 @@ from pathlib import Path
 __all__ = ["StateDirectory", "StateFault", "credential", "keep_owner", "publish", "sync_directory", "write_durably"]
 
 _KEY_FILE = "secrets.key"
+_RESERVES = (256 << 10, 128 << 10, 64 << 10)
+"""Bytes: what SQLite makes to share memory takes 32 KiB for each of two databases, and a stop removes it. The rest is
+for further starts, if there is still no room: each writes a little."""
 
 
 class StateFault(Exception):
@@ -78,6 +81,22 @@ class StateDirectory:
             _replace(unpacked / self.journal.name, self.journal, aside)
         sync_directory(self.path)
         shutil.rmtree(unpacked)
+
+    @property
+    def reserve(self) -> Path:
+        """Room for what a start must make, because an orderly stop has removed it: so one on a full disk succeeds."""
+        return self.path / "reserve"
+
+    def use_reserve(self) -> None:
+        """At the beginning of a start."""
+        self.reserve.unlink(missing_ok=True)
+
+    def keep_reserve(self) -> None:
+        """When the databases are closed, which makes room even on a full disk: as much as there is."""
+        for size in _RESERVES:
+            with contextlib.suppress(OSError):
+                write_durably(self.reserve, [os.urandom(size)])  # zeros would take no room on a disk that compresses
+                return
 
     @property
     def is_new(self) -> bool:

@@ -152,6 +152,48 @@ def test_of_two_maps_that_select_a_packet_the_preferred_takes_it(
     assert backend.observe(second.id).tunnels[second.id].status is TunnelStatus.DOWN
 
 
+def traps(charon: Vici) -> set[str]:
+    """The children that packets bring up."""
+    policies = charon.stream("list-policies", "list-policy", {"trap": "yes"})
+    return {policy["child"] for message in policies for policy in message.values()}
+
+
+def children(charon: Vici) -> set[str]:
+    """The children of all connections."""
+    connections = (body for message in charon.stream("list-conns", "list-conn") for body in message.values())
+    return {child for body in connections for child in body["children"]}
+
+
+def test_no_trap_outlives_an_edit_or_its_map(
+    gateways: Gateways, daemons: tuple[Vici, Vici], backend: StrongswanBackend
+) -> None:
+    """It would catch packets for good, with a mark of old."""
+    left, _ = daemons
+    answer(daemons)
+    wanted = tunnel()
+    intent = commit(backend, wanted)
+    until(backend, wanted, is_up)
+    first = traps(left)
+    assert first == children(left)
+
+    remarked = Intent.of([tunnel(EspProposal("A-foo", dscp=0x12))])
+    backend.apply(backend.prepare(between(intent, remarked)))
+    until(backend, wanted, lambda state: [child.applied_dscp for child in state.children] == [0x12])
+    assert traps(left) == children(left) != first
+
+    (name,) = traps(left)
+    left.request("uninstall", {"child": name})
+    backend.reconcile(remarked)
+    assert traps(left) == {name}
+
+    backend.apply(backend.prepare(between(remarked, Intent())))
+    assert traps(left) == set()
+    deadline = time.monotonic() + PATIENCE
+    while "tmpl" in (left_over := gateways.vm.run("ip -n left xfrm policy").out):
+        assert time.monotonic() < deadline, left_over
+        time.sleep(0.1)
+
+
 def test_what_the_kernel_refuses_is_told_until_it_takes_it(
     gateways: Gateways, daemons: tuple[Vici, Vici], backend: StrongswanBackend
 ) -> None:

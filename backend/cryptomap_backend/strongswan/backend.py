@@ -221,6 +221,7 @@ class StrongswanBackend:
         for name in strangers:
             self._monitor.release(name, "not part of the configuration")
             programming.unload(name, [])
+        programming.trap({trap for one in wanted.values() for trap in one.traps}, self._traps())
         kept = {shared.name for connection in wanted.values() for shared in connection.shared}
         programming.forget_keys(sorted(keys - kept))
         for connection in wanted.values():
@@ -229,6 +230,12 @@ class StrongswanBackend:
         for item in [item for item in self._held if item not in wanted]:
             self._monitor.release(self._held[item].name, "not part of the configuration")
         return drift
+
+    def _traps(self) -> set[tuple[str, str]]:
+        """Connection and child of each trap of ours in charon."""
+        messages = self._vici[Lane.COMMANDS].stream("list-policies", "list-policy", {"trap": "yes"})
+        found = {(one.get("ike", ""), one.get("child", "")) for message in messages for one in message.values()}
+        return {(connection, child) for connection, child in found if self._is_ours(connection)}
 
     def _adopt(self, programming: Programming, connection: Connection, report: Mapping[str, Any] | None) -> None:
         """Follow a connection from here on. SAs made by another configuration go as an edit would have them go, or, if

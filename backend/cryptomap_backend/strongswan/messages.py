@@ -88,6 +88,12 @@ class Connection:
     def child_names(self) -> frozenset[str]:
         return frozenset(map(str, (*self.children.values(), *self.variants.values())))
 
+    @property
+    def traps(self) -> frozenset[tuple[str, str]]:
+        """Connection and child of each trap: what the first packet that matches brings up."""
+        children = self.body["children"].items()
+        return frozenset((self.name, name) for name, child in children if child["start_action"] == "trap")
+
 
 @dataclass(frozen=True, slots=True)
 class Translator:

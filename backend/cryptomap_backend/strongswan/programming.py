@@ -7,7 +7,7 @@ first; only when all of it is in, SAs are closed and names unloaded, which canno
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from cryptomap_backend.contract import ApplyFailed, OutcomeUnknown, Unavailable
@@ -85,7 +85,21 @@ class Programming:
         if old is None and not unknown:
             self._undo.append(lambda: self._tell("unload-conn", {"name": new.name}))
         elif old is not None:
-            self._undo.append(lambda: self._vici.request("load-conn", old.message()))
+            self._undo.append(lambda: self._reload(old, new))
+            self.trap(new.traps, old.traps)
+
+    def _reload(self, new: Connection, old: Connection) -> None:
+        self._vici.request("load-conn", new.message())
+        self.trap(new.traps, old.traps)
+
+    def trap(self, wanted: Set[tuple[str, str]], there: Set[tuple[str, str]]) -> None:
+        """Have these traps in place of those that are there. charon itself leaves a trap as it is, under the child's
+        name and with its mark, where a connection is loaded whose child has another name and mark only; then nobody
+        would take it away with its map, and it would catch packets for good."""
+        for connection, child in sorted(wanted - there):
+            self._tell("install", {"ike": connection, "child": child})
+        for connection, child in sorted(there - wanted):
+            self._tell("uninstall", {"ike": connection, "child": child})
 
     # ===== what cannot =====
 

@@ -93,9 +93,11 @@ class Programming:
         self.trap(new.traps, old.traps)
 
     def trap(self, wanted: Set[tuple[str, str]], there: Set[tuple[str, str]]) -> None:
-        """Have these traps in place of those that are there. charon itself leaves a trap as it is, under the old name, if
-        a connection is loaded whose child has another name only (as each edit gives it one); then nobody would take
-        it away with its map, and it would catch packets for good."""
+        """Have these traps in place of those that are there.
+
+        Where a child has another name only, as each edit gives it one, charon itself leaves the trap as it is, under
+        the old name. Nobody would take it away with its map, and it would catch packets for good.
+        """
         for connection, child in sorted(wanted - there):
             self._tell("install", {"ike": connection, "child": child})
         for connection, child in sorted(there - wanted):

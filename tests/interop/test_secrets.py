@@ -320,6 +320,29 @@ async def test_no_subscription_of_an_ordinary_user_tells_of_a_key(admin: Wire, a
     assert "$cm1$" not in told
 
 
+async def test_what_is_pushed_to_a_recovery_user_is_sealed(server: Daemon, admin: Wire) -> None:
+    """A change, and the whole at the beginning."""
+    async with session(server) as watching:
+        reply = await watching.rpc(
+            f'<establish-subscription xmlns="{SN}" xmlns:yp="{YP}" '
+            'xmlns:ds="urn:ietf:params:xml:ns:yang:ietf-datastores"><yp:datastore>ds:running</yp:datastore>'
+            f"<yp:datastore-xpath-filter {KEY_PATH}>{KEY_PATHS}</yp:datastore-xpath-filter><yp:on-change/>"
+            "</establish-subscription>"
+        )
+        assert "<rpc-error>" not in reply
+        told = await watching.receive()
+        assert await admin.edit(PSK.replace(CANARY, "another-key")) == "<ok/>"
+        await admin.do("<commit/>")
+        assert await admin.edit(PSK) == "<ok/>"
+        await admin.do("<commit/>")
+        while told.count("<push-change-update") < 2:
+            told += await watching.receive()
+    assert "<push-update" in told
+    assert told.count("$cm1$") >= 3
+    assert not leaks(told)
+    assert "another-key" not in told
+
+
 # ===== the process =====
 
 

@@ -106,8 +106,9 @@ class Journal:
         self.pending = Pending(*row) if row else None
         row = self._db.execute("SELECT base, document FROM startup").fetchone()
         self.startup = StartupCopy(*row) if row else None
-        rows = self._db.execute("SELECT key, value FROM facts")
-        self.facts: Map[FactKey, str] = Map((tuple(json.loads(key)), value) for key, value in rows)
+        rows = self._db.execute("SELECT key, value FROM facts").fetchall()
+        keys = json.loads(f"[{','.join([key for key, _ in rows])}]")  # in one call: a fifth of the time of one each
+        self.facts: Map[FactKey, str] = Map((tuple(key), value) for key, (_, value) in zip(keys, rows, strict=True))
 
     # ---- the participant ---------------------------------------------------------------------------------------
 

@@ -10,13 +10,12 @@ import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from support.fresh_root import FreshRoot, run
 from support.server import ROOT, Daemon, make_key, sample
 
-NEEDED = ("dpkg-buildpackage", "dh", "debootstrap", "chroot", "setpriv", "buildah")
 PURGED = (
     "usr/lib/cryptomap",
     "usr/bin/cryptomapd",
@@ -24,31 +23,6 @@ PURGED = (
     "var/lib/cryptomap",
     "lib/systemd/system/cryptomapd.service",
 )
-
-
-def run(*command: str | Path, **options: Any) -> str:
-    """The output of a command that must succeed."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _prerequisites() -> None:
-    missing = [program for program in NEEDED if shutil.which(program) is None]
-    reason = "needs root" if os.geteuid() else f"not installed: {', '.join(missing)}" if missing else ""
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("deb")
-    run(ROOT / "packaging/build-deb", directory)
-    (found,) = directory.glob("cryptomap_*.deb")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -62,38 +36,6 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("dpkg-deb", "--root-owner-group", "--build", tree, tree.parent)
     (found,) = tree.parent.glob("*.deb")
     return found
-
-
-class FreshRoot:
-    """A Debian with nothing but Python in it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def run(self, *command: str) -> str:
-        return run(
-            "chroot",
-            self.path,
-            *command,
-            env={
-                "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "HOME": "/root",
-                "DEBIAN_FRONTEND": "noninteractive",
-            },
-        )
-
-    def dpkg(self, option: str, package: Path | str) -> str:
-        """Take away, or put in if it is a path."""
-        if isinstance(package, str):
-            return self.run("dpkg", option, package)
-        shutil.copy(package, self.path / "srv/package.deb")
-        return self.run("dpkg", option, "/srv/package.deb")
-
-    def popen(self, command: list[str], **options: Any) -> subprocess.Popen[str]:
-        """cryptomapd in there, as its own user: paths of ours mean what they are in there."""
-        inside = [part.replace(str(self.path), "") for part in command[3:]]
-        user = ["setpriv", "--reuid=cryptomap", "--regid=cryptomap", "--init-groups"]
-        return subprocess.Popen(["chroot", str(self.path), *user, "cryptomapd", *inside], **options)
 
 
 @pytest.fixture

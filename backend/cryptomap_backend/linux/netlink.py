@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -20,6 +21,8 @@ TEXT = 1
 WINDOW = 64
 """Messages on their way at once: their acknowledgements must fit into the receive buffer."""
 PATIENCE = 30
+MODULES = {6: "xfrm_user"}
+"""What makes the kernel speak a protocol."""
 """Seconds without an answer after which the kernel counts as stuck."""
 
 
@@ -105,10 +108,16 @@ def _original(frame: Frame) -> int:
 
 
 class Netlink:
-    """A socket in the network namespace of the thread that opens it. ``sent`` counts messages."""
+    """A socket in the network namespace of the thread that opens it, which raises OSError. ``sent`` counts messages."""
 
     def __init__(self, protocol: int) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+        except OSError as fault:
+            if fault.errno != errno.EPROTONOSUPPORT:
+                raise
+            module = MODULES.get(protocol, f"of netlink protocol {protocol}")
+            raise OSError(fault.errno, f"the kernel lacks the module {module} and cannot load it by itself") from fault
         self._socket.setsockopt(SOL_NETLINK, CAP_ACK, 1)
         self._socket.setsockopt(SOL_NETLINK, EXT_ACK, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)

@@ -20,16 +20,17 @@ $B mount -t tmpfs writes /writes; $B mkdir /writes/upper /writes/work
 $B mount -t overlay -o lowerdir=/host,upperdir=/writes/upper,workdir=/writes/work root /root || exec $B sh
 $B mount -t tmpfs run /root/run
 $B mkdir -p /root/lib/modules /root/run/netns
-$B mount --bind /host{kernel}/lib/modules /root/lib/modules
+[ ! -e /host{kernel} ] || $B mount --bind /host{kernel}/lib/modules /root/lib/modules
 for place in proc sys dev; do $B mount --move /$place /root/$place; done
 $B mkdir -p /root/dev/pts /root/run/cryptomap
 $B cat /agent.py > /root/run/agent.py
-exec $B switch_root /root /usr/bin/python3 -S /run/agent.py
+exec $B switch_root /root {first}
 """
 
 
-def build(kernel: Path, agent: Path, busybox: Path = Path("/bin/busybox")) -> bytes:
-    """The archive for an unpacked kernel package. Makes its list of module dependencies if it is not there."""
+def build(kernel: Path, agent: Path, first: str, busybox: Path = Path("/bin/busybox")) -> bytes:
+    """The archive for an unpacked kernel package; ``first`` is the command of the first process. Makes the list
+    of module dependencies if it is not there."""
     modules = next((kernel / "lib/modules").iterdir())
     if not (modules / "modules.dep").exists():
         subprocess.run(["/sbin/depmod", "-b", str(kernel), modules.name], check=True)
@@ -38,7 +39,7 @@ def build(kernel: Path, agent: Path, busybox: Path = Path("/bin/busybox")) -> by
     for number, path in enumerate(_needed(modules)):
         archive += _entry(f"modules/{number:02}-{path.name}", FILE, path.read_bytes())
     archive += _entry("agent.py", FILE, agent.read_bytes())
-    archive += _entry("init", PROGRAM, INIT.format(kernel=kernel.resolve()).encode())
+    archive += _entry("init", PROGRAM, INIT.format(kernel=kernel.resolve(), first=first).encode())
     return archive + _entry("TRAILER!!!", 0)
 
 
@@ -68,6 +69,6 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
-def write(kernel: Path, agent: Path, target: Path) -> None:
-    target.write_bytes(build(kernel, agent))
+def write(kernel: Path, agent: Path, first: str, target: Path) -> None:
+    target.write_bytes(build(kernel, agent, first))
     os.chmod(target, 0o600)

@@ -1,7 +1,8 @@
 """A small virtual machine with Debian's own kernel, for what the kernel of the machine that tests lacks.
 
-It sees the host's files (read-only, its writes vanish), so that programs and checkout are the same inside. QEMU without
-KVM: some seconds to boot. Nothing leaves it: it has no network device, only namespaces inside.
+It sees the host's files (read-only, its writes vanish), so that programs and checkout are the same inside, or those
+of another directory, with an init of its own. QEMU without KVM: some seconds to boot. Nothing leaves it: it has no
+network device, only namespaces inside.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ KERNEL_VARIABLE = "CRYPTOMAP_VM_KERNEL"
 KERNEL_CACHE = Path("/var/tmp/cryptomap-vm-kernel")
 MEGABYTES = 1024
 BOOT_PATIENCE = 90
+AGENT = "/usr/bin/python3 -S /run/agent.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +71,20 @@ def _virtiofsd() -> Path | None:
 
 
 class Machine:
-    """``run`` runs a command, ``forward`` makes a Unix socket inside reachable from outside. Thread-safe."""
+    """``run`` runs a command, ``forward`` makes a Unix socket inside reachable from outside. Thread-safe.
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    ``root`` is the directory whose files it sees. ``first`` is the command of its first process: the agent, or an init
+    that starts it (``AGENT``).
+    """
+
+    def __init__(self, directory: Path, root: Path = Path("/"), first: str = AGENT) -> None:
+        self._directory, self._root = directory, root
         self._numbers = itertools.count(1)
         self._waiting: dict[int, SimpleQueue[Any]] = {}
         self._writing = threading.Lock()
         self._listeners: list[socket.socket] = []
         started = time.monotonic()
-        initrd.write(kernel_tree(), HERE / "agent.py", directory / "initrd")
+        initrd.write(kernel_tree(), HERE / "agent.py", first, directory / "initrd")
         self._files = self._start_files()
         self._qemu = self._start_qemu()
         self._port = self._connect()
@@ -143,7 +149,7 @@ class Machine:
 
     def _start_files(self) -> subprocess.Popen[bytes]:
         path = self._directory / "files"
-        options = "source=/,cache=always,sandbox=chroot"
+        options = f"source={self._root},cache=always,sandbox=chroot"
         command = [str(_virtiofsd()), f"--socket-path={path}", "-o", options]
         process = subprocess.Popen(command, stdout=self._log("files.log"), stderr=subprocess.STDOUT)
         _until(path.exists, "virtiofsd")

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 
-from cryptomap_backend.linux.netlink import Fault, Frame, Message, attribute, attributes, fault_of, frames, message
+import pytest
+
+from cryptomap_backend.linux.netlink import (
+    Fault,
+    Frame,
+    Message,
+    Netlink,
+    attribute,
+    attributes,
+    fault_of,
+    frames,
+    message,
+)
 
 ACK = bytes.fromhex("2400000002000001050000000000000000000000" + "00" * 16)
 
@@ -44,3 +57,9 @@ def test_an_error_with_the_kernel_s_words() -> None:
 def test_an_error_without_words_is_told_by_its_number() -> None:
     fault = fault_of(Frame(2, 0x100, 1, struct.pack("=i", -17) + bytes(16)), 0)
     assert str(fault) == "File exists"
+
+
+def test_a_module_that_is_not_there_is_named() -> None:
+    with pytest.raises(OSError, match="lacks the module of netlink protocol 31 and") as raised:
+        Netlink(31)
+    assert raised.value.errno == errno.EPROTONOSUPPORT

@@ -50,7 +50,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pyang --lint --lint-ensure-hyphenated-names --max-line-length 100 -p yang -p $(VENV)/share/yang/modules yang/*.yang
+	$(BIN)/pyang -W error --lint --lint-ensure-hyphenated-names --max-line-length 100 -p yang -p $(VENV)/share/yang/modules yang/*.yang
 	$(BIN)/pyang -p yang -p $(VENV)/share/yang/modules yang/ietf/*.yang
 
 # What in the documents is made from the code: the table of backends, the reference of the models.

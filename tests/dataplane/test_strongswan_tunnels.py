@@ -264,7 +264,7 @@ def test_a_silent_peer_is_told(lab: Lab, backend: StrongswanBackend) -> None:
     try:
         tunnel = example_tunnel()
         commit(backend, tunnel)
-        assert backend.observe(tunnel.id).tunnels[tunnel.id].status is TunnelStatus.CONNECTING
+        until(backend, tunnel, lambda state: state.status is TunnelStatus.CONNECTING)
         assert "the peer does not answer" in until_error(backend, tunnel)
     finally:
         lab.mend()

@@ -141,15 +141,23 @@ def test_every_show_command_has_something_to_show(server: Daemon, words: str) ->
     assert done.stdout or words == "crypto template"
 
 
-def test_check_needs_no_server(tmp_path: Path) -> None:
+CHECKED = [
+    ("seed.xml", "<peer>209.165.201.1</peer>", "<peer>2001:db8::1</peer>", "crypto-map"),
+    ("seed.cfg", "match address foo1", "match address foo2", "match-address"),
+    ("seed.cfg", "match address foo1", "mach address foo1", "bad:40: not taken: mach address foo1"),
+]
+
+
+@pytest.mark.parametrize(("name", "right", "wrong", "told"), CHECKED)
+def test_check_needs_no_server(name: str, right: str, wrong: str, told: str, tmp_path: Path) -> None:
     check = [sys.executable, "-m", "cryptomap.daemon", "check"]
-    good = subprocess.run([*check, str(SAMPLES / "seed.xml")], capture_output=True, text=True, check=False)
-    assert (good.returncode, good.stdout) == (0, f"{SAMPLES / 'seed.xml'}: valid\n")
-    bad = tmp_path / "bad.xml"
-    bad.write_text((SAMPLES / "seed.xml").read_text().replace("<peer>209.165.201.1</peer>", "<peer>2001:db8::1</peer>"))
+    good = subprocess.run([*check, str(SAMPLES / name)], capture_output=True, text=True, check=False)
+    assert (good.returncode, good.stdout) == (0, f"{SAMPLES / name}: valid\n")
+    bad = tmp_path / "bad"
+    bad.write_text((SAMPLES / name).read_text().replace(right, wrong))
     refused = subprocess.run([*check, str(bad)], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
-    assert "crypto-map" in refused.stderr
+    assert told in refused.stderr
 
 
 def test_an_unknown_host_key_is_refused(server: Daemon) -> None:

@@ -109,11 +109,10 @@ async def _loaded(client: Client, text: str, partial: bool) -> Imported:
 @click.option("--yang-dir", "yang_dirs", type=click.Path(path_type=Path), multiple=True, help="More YANG modules.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def check_command(yang_dirs: tuple[Path, ...], file: Path) -> None:
-    """Validate a configuration file (XML, a <config>) against the modules, without a server."""
-    schema = load_schema(yang_dirs)
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    """Validate a configuration file (XML, a <config>, or StarOS text) against the modules, without a server."""
+    schema, text = load_schema(yang_dirs), _read(file)
     try:
-        root = read_config(schema, etree.fromstring(_read(file).encode(), parser))
+        root = _root_of(schema, text) if text.lstrip().startswith("<") else _root_of_staros(schema, file, text)
         validate(schema, root, None)
     except etree.XMLSyntaxError as fault:
         end(2, [f"{file} is not XML: {fault}"])
@@ -121,3 +120,18 @@ def check_command(yang_dirs: tuple[Path, ...], file: Path) -> None:
         errors = faults.errors if isinstance(faults, RpcErrors) else (faults,)
         end(1, [f"{file}: {error}" for error in errors])
     click.echo(f"{file}: valid")
+
+
+def _root_of(schema: Schema, text: str) -> Node:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    return read_config(schema, etree.fromstring(text.encode(), parser))
+
+
+def _root_of_staros(schema: Schema, file: Path, text: str) -> Node:
+    imported = import_text(schema, text)
+    said = list(remarks(str(file), imported))
+    if imported.rejects:
+        end(1, said)
+    for line in said:
+        click.echo(line, err=True)
+    return imported.root

@@ -234,6 +234,59 @@ async def test_dampening(lab: Lab, bob: Client, timers: ManualTimers) -> None:
     assert edits(await told(alice)) == [("replace", WIDTH, "<width>90</width>")]
 
 
+@pytest.mark.parametrize(
+    ("commits", "expected"),
+    [
+        ([door("front", "<width>80</width>"), FRONT], [("replace", WIDTH, "<width>70</width>")]),
+        (
+            [door("back"), '<door nc:operation="delete"><name>back</name></door>'],
+            [("delete", "/doors:doors/door=back", "")],
+        ),
+        (
+            ['<door nc:operation="delete"><name>front</name></door>', door("front"), FRONT],
+            [("create", "/doors:doors/door=front", FRONT)],
+        ),
+        (
+            [door("back") + door("front", "<width>80</width>"), door("back", "<width>60</width>") + FRONT],
+            [
+                ("create", "/doors:doors/door=back", "<door><name>back</name><width>60</width></door>"),
+                ("replace", WIDTH, "<width>70</width>"),
+            ],
+        ),
+    ],
+    ids=["value", "created and deleted", "deleted and created", "beside what stays changed"],
+)
+async def test_section_3_3_what_changed_back_while_dampened_is_told_with_its_last_change(
+    lab: Lab, bob: Client, timers: ManualTimers, commits: list[str], expected: list[tuple[str, str, str]]
+) -> None:
+    alice = await lab.connect()
+    await commit(bob, door("side"))
+    await subscribed(alice, on_change(more="<yp:dampening-period>500</yp:dampening-period>"))
+    await told(alice)
+    for config in commits:
+        await commit(bob, config)
+        await settled(lab)
+    assert alice.peer.unread == b""
+    timers.advance(5)
+    assert edits(await told(alice)) == expected
+    timers.advance(5)
+    await commit(bob, door("side", "<width>60</width>"))
+    assert edits(await told(alice)) == [("create", "/doors:doors/door=side/width", "<width>60</width>")]
+
+
+async def test_section_3_7_patches_are_counted_from_zero_after_each_push_update(lab: Lab, bob: Client) -> None:
+    alice = await lab.connect()
+    number = await subscribed(alice, on_change())
+    await told(alice)
+    for width, expected in (("80", "0"), ("81", "1")):
+        await commit(bob, door("front", f"<width>{width}</width>"))
+        assert f"<patch-id>{expected}</patch-id>" in await told(alice)
+    assert await alice.rpc(resync(number)) == "<ok/>"
+    assert "<push-update " in await told(alice)
+    await commit(bob, FRONT)
+    assert "<patch-id>0</patch-id>" in await told(alice)
+
+
 async def test_excluded_changes(lab: Lab, bob: Client) -> None:
     alice = await lab.connect()
     excluded = "<yp:excluded-change>create</yp:excluded-change><yp:excluded-change>delete</yp:excluded-change>"

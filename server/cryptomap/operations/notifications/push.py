@@ -1,8 +1,8 @@
 """YANG-Push (RFC 8641): a datastore, or what a filter selects of it, sent again and again or when it changes.
 
 What is selected is worked out on a thread, at most once at a time for a subscription: a large datastore delays nobody.
-An on-change subscription remembers what it has sent and reports the difference, so changes that come while it is busy,
-or while it is dampened, are reported together.
+An on-change subscription remembers what it has sent and reports the difference, so changes that come while it is busy
+are reported together. While it is dampened it looks at each change, for what has changed back is told as well.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptomap.data.build import Plain, build, date_and_time, seconds_of
-from cryptomap.data.diff import diff
 from cryptomap.data.tree import AnyValue, Node
 from cryptomap.data.view import View, materialize
 from cryptomap.data.xml import WriteOptions, write
@@ -21,6 +20,7 @@ from cryptomap.errors import RpcError
 from cryptomap.operations.access import Hide, Reader
 from cryptomap.operations.call import Call
 from cryptomap.operations.nmda import datastore_name, view_of
+from cryptomap.operations.notifications.churn import Seen
 from cryptomap.operations.notifications.refusals import YP, refusal
 from cryptomap.operations.notifications.selection import DATASTORE, Selection
 from cryptomap.operations.notifications.subscriptions import Dynamic
@@ -232,7 +232,8 @@ class OnChange(Push):
         self._dampening = int(policy.text("dampening-period") or 0) / 100
         self._sync = policy.text("sync-on-start") != "false"
         self._excluded = policy.values("excluded-change")
-        self._seen: Node | None = None
+        self._seen: Seen | None = None
+        self._patches = 0
         self._is_stale = True
         self._is_incomplete = False
         self._quiet_until = 0.0
@@ -274,12 +275,17 @@ class OnChange(Push):
         if is_state and self.datastore != "operational" and self._seen is not None:
             return
         self._is_stale = True
-        if self._due is not None:
-            return
-        if self.server.timers.time() < self._quiet_until:
-            self.call_at(self._quiet_until)
-        else:
+        if self._due is None or self._is_quiet:
             self.start_work()
+
+    def due(self) -> None:
+        self._is_stale = True
+        super().due()
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Nothing may be sent until the dampening period is over."""
+        return self.server.timers.time() < self._quiet_until
 
     def hide(self, reader: Reader) -> Hide | None:
         hide = super().hide(reader)
@@ -290,40 +296,46 @@ class OnChange(Push):
             self._is_stale = False
             selection = self.selection
             content = await self.selected()
+            if self._is_quiet:
+                await self._look(content)
+                self.call_at(self._quiet_until)
+                continue
             if selection is self.selection:
                 await self._tell(content)
             if content.is_incomplete:
-                self._is_stale = True
                 self.call_at(self.server.timers.time() + RETRY)
                 return
-            if self.server.timers.time() < self._quiet_until and self._is_stale:
-                self.call_at(self._quiet_until)
-                return
+
+    async def _look(self, content: Content) -> None:
+        if self._seen is not None and not content.is_incomplete:
+            await self.server.aside.run(self._seen.look, content.root)
 
     async def _tell(self, content: Content) -> None:
         was_incomplete, self._is_incomplete = self._is_incomplete, content.is_incomplete
         if self._seen is None:
-            self._seen = content.root
+            self._seen = Seen(content.root)
             if self._sync:
+                self._patches = 0
                 await self.push_update(content)
                 self._quiet_until = self.server.timers.time() + self._dampening
         elif not content.is_incomplete:
-            seen, self._seen = self._seen, content.root
+            seen, self._seen = self._seen, Seen(content.root)
             await self._tell_changes(seen, content.root)
         elif not was_incomplete:  # what could not be had has not gone: changes are told when all is known again
             self.report("push-change-update", _flag(content))
 
-    async def _tell_changes(self, seen: Node, content: Node) -> None:
+    async def _tell_changes(self, seen: Seen, content: Node) -> None:
         edits = await self.server.aside.run(self._edits, seen, content)
         if edits:
-            patch = {"patch-id": str(self._sent), "edit": edits}
+            patch = {"patch-id": str(self._patches), "edit": edits}
+            self._patches = (self._patches + 1) % 2**32
             self.report("push-change-update", {"datastore-changes": {"yang-patch": patch}})
             self._quiet_until = self.server.timers.time() + self._dampening
 
-    def _edits(self, seen: Node, content: Node) -> list[Plain]:
+    def _edits(self, seen: Seen, content: Node) -> list[Plain]:
         schema = self.server.schema
         reader = self.server.access.reader(self.session.user)
-        changes = visible(schema, reader, diff(seen, content))
+        changes = visible(schema, reader, seen.changes(content))
         namespace = schema.namespace_of_module[YP]  # a grouping has that of the module that uses it
         edits = Edits(schema, namespace, {"value": WriteOptions(hide=reader.hide)})
         return [edit for edit in edits.of(changes) if edit["operation"] not in self._excluded]

@@ -64,6 +64,17 @@ async def test_section_2_4_2_events_come_after_the_reply(lab: Lab) -> None:
     assert await told(alice) == is_storm(1)
 
 
+async def test_rfc_8640_section_3_a_session_subscribes_in_one_way_only(lab: Lab) -> None:
+    old_way = '<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>'
+    alice, bob = await lab.connect(), await lab.connect("bob")
+    number = await subscribed(alice, STORMS)
+    assert tags(await alice.rpc(old_way)) == ["operation-not-supported"]
+    assert await bob.rpc(old_way) == "<ok/>"
+    assert tags(await bob.rpc(establish(STORMS))) == ["operation-not-supported"]
+    assert await alice.rpc(delete(number)) == "<ok/>"
+    assert await alice.rpc(old_way) == "<ok/>"
+
+
 async def test_a_session_has_several_subscriptions(lab: Lab) -> None:
     alice = await lab.connect()
     first, second = await subscribed(alice, STORMS), await subscribed(alice, STORMS)
@@ -140,6 +151,7 @@ async def configure(client: Client, inside: str) -> None:
         ),
         (f"<stream-filter-name>nowhere</stream-filter-name>{STREAM}", ("data-missing", "instance-required")),
         (STREAM + "<encoding>encode-json</encoding>", ("invalid-value", None)),
+        (STREAM + "<dscp>10</dscp>", ("unknown-element", None)),
     ],
 )
 async def test_rfc_8640_section_7_refusals(lab: Lab, inside: str, expected: tuple[str, str | None]) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from cryptomap.data.build import build
 from cryptomap.data.tree import Node
 from cryptomap.data.xml import read_inner, write
-from cryptomap.errors import MissingElement
+from cryptomap.errors import MissingElement, OperationNotSupported
 from cryptomap.operations.call import Call, Reply
 from cryptomap.operations.inputs import check
 from cryptomap.operations.notifications.push import OnChange, Periodic
@@ -23,7 +23,11 @@ _YP: Final = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
 
 
 async def establish_subscription(call: Call) -> Reply:
-    """The notifications begin after the reply. A session can have any number of subscriptions."""
+    """The notifications begin after the reply. A session can have several subscriptions, but none of RFC 5277 beside
+    them (RFC 8640 section 3)."""
+    if call.session.subscription is not None:
+        message = "this session has a subscription of RFC 5277: use another session"
+        raise OperationNotSupported(message, error_type="protocol")
     call.session.outbox.hold()
     operation, given = _operation(call), await call.server.aside.read(_given, call)
     if given.text("encoding") not in (None, f"{SN}:encode-xml"):

@@ -63,7 +63,7 @@ class Subscription:
 
 async def create_subscription(call: Call) -> Reply:
     """Notifications begin after the reply, with those of the past if startTime is given. A session can have one
-    subscription, and it can go on with other requests (:interleave)."""
+    subscription, none of RFC 8639 beside it (RFC 8640 section 3), and can go on with other requests (:interleave)."""
     parameters = Parameters(call.element, "stream", "filter", "startTime", "stopTime")
     stream = parameters.text("stream")
     if stream not in (None, STREAM):
@@ -72,6 +72,9 @@ async def create_subscription(call: Call) -> Reply:
     since, until = _times(call, parameters)
     if call.session.subscription is not None:
         raise InUse("this session has a subscription already", error_type="protocol")
+    if call.session.subscriptions:
+        message = "this session has subscriptions of RFC 8639: use another session, or establish-subscription"
+        raise OperationNotSupported(message, error_type="protocol")
     Subscription(call, _wanted(call, parameters.get("filter")), since, until).begin()
     return None
 

@@ -1,4 +1,4 @@
-"""Passwords as ``ianach:crypt-hash`` (RFC 7317 section 3.4): hashed as soon as they are read, verified at log-in.
+"""Passwords as ``ianach:crypt-hash`` (RFC 7317 section 3.5): hashed as soon as they are read, verified at log-in.
 
 The hash function is SHA-crypt with SHA-512. MD5 (``$1$``) is not offered: its feature is off.
 """

@@ -1,4 +1,4 @@
-"""Errors as a user may see them (RFC 8341 section 3.2.4): none tells what the user must not read."""
+"""Errors as a user may see them (RFC 8341 section 3.4.3): none tells what the user must not read."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class SshListener:
         return address[0], address[1]
 
     async def call(self, connection: socket.socket, on_login: Callable[[str], None], keepalive: float) -> None:
-        """Be the SSH server of a connection that we opened (RFC 8071 section 3.1), until it is closed.
+        """Be the SSH server of a connection that we opened (RFC 8071 section 4.1), until it is closed.
 
         ``on_login`` is told the user. ``keepalive``: as in Limits. Raises OSError if nobody logs in.
         """

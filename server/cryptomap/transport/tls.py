@@ -125,7 +125,7 @@ class TlsListener:
         return bound[0], bound[1]
 
     async def call(self, connection: socket.socket, on_login: Callable[[str], None], keepalive: float) -> None:
-        """Be the TLS server of a connection that we opened (RFC 8071 section 3.1), until it is closed.
+        """Be the TLS server of a connection that we opened (RFC 8071 section 4.1), until it is closed.
 
         ``on_login`` is told the user. ``keepalive``: as in Limits. Raises OSError if nobody logs in.
         """

@@ -94,7 +94,7 @@ async def test_a_password_lets_its_user_in_where_local_users_are_asked() -> None
     assert not await accounts.accepts_password("admin", "open sesame")
 
 
-async def test_rfc_7317_section_3_4_without_local_users_no_password_counts() -> None:
+async def test_rfc_7317_section_3_5_without_local_users_no_password_counts() -> None:
     root = tree(user("carol", password("$0$open sesame")))
     assert faults(root) == [("operation-failed", where("carol", "/sys:password"), "passwords-off", "warning")]
     assert not users().accounts(root).has_passwords

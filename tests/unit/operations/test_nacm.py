@@ -174,7 +174,7 @@ async def test_3_4_5_the_name_of_the_user_in_a_path(start: OpenLab) -> None:
 
 
 @pytest.mark.parametrize("of", ["ops", "*"])
-async def test_3_4_groups_and_all_groups(start: OpenLab, of: str) -> None:
+async def test_3_3_2_groups_and_all_groups(start: OpenLab, of: str) -> None:
     lab = await start(strict=True)
     await set_rules(lab, nacm(rule("all", "permit"), of=of))
     assert await (await lab.connect("alice")).edit(door("front")) == "<ok/>"
@@ -182,7 +182,7 @@ async def test_3_4_groups_and_all_groups(start: OpenLab, of: str) -> None:
     assert tags(await (await lab.connect("mallory")).edit(door("side"))) == ["access-denied"]
 
 
-async def test_3_4_groups_from_the_transport(start: OpenLab) -> None:
+async def test_3_3_2_groups_from_the_transport(start: OpenLab) -> None:
     lab = await start(strict=True, groups=lambda user: ("ops",) if user == "carol" else ())
     await set_rules(lab, nacm(rule("all", "permit")))
     carol = await lab.connect("carol")
@@ -220,7 +220,18 @@ async def test_3_2_8_a_commit_is_asked_for_what_it_changes(start: OpenLab) -> No
     assert await root.rpc("<commit/>") == "<ok/>"
 
 
-# ===== section 3.2.3: reading =====
+async def test_3_2_9_discarding_takes_the_right_to_the_operation_only(start: OpenLab) -> None:
+    lab = await start(strict=True)
+    root = await set_rules(lab, nacm(), TWO)
+    assert await root.edit(door("back", "<width>81</width>")) == "<ok/>"
+    alice = await lab.connect()
+    assert await alice.rpc("<discard-changes/>") == "<ok/>"
+    assert await (await lab.connect("bob")).doors("candidate") == TWO
+    await set_rules(lab, nacm(rule("d", "deny", rpc_name="discard-changes", access_operations="exec")))
+    assert tags(await alice.rpc("<discard-changes/>")) == ["access-denied"]
+
+
+# ===== section 3.2.4: reading =====
 
 
 SOME = [
@@ -235,7 +246,7 @@ SOME = [
 
 @pytest.mark.parametrize("read", ["get", "get-config", "filter", "key", "xpath"])
 @pytest.mark.parametrize(("action", "path", "others", "seen"), SOME)
-async def test_3_2_3_what_is_denied_is_left_out(
+async def test_3_2_4_what_is_denied_is_left_out(
     start: OpenLab, action: str, path: str, others: str, seen: str, read: str
 ) -> None:
     lab = await start(strict=True)
@@ -255,7 +266,7 @@ async def test_3_2_3_what_is_denied_is_left_out(
 
 
 @pytest.mark.parametrize("select", ["//door[name='front']/width", "//door[width=90]", "/doors[door/width=90]/door"])
-async def test_3_2_3_filters_do_not_find_what_is_denied(start: OpenLab, select: str) -> None:
+async def test_3_2_4_filters_do_not_find_what_is_denied(start: OpenLab, select: str) -> None:
     lab = await start(strict=True)
     await set_rules(lab, nacm(rule("w", "deny", path=f"{FRONT}/d:width")), TWO)
     request = f'<get><filter type="xpath" select="{select}"/></get>'
@@ -263,13 +274,13 @@ async def test_3_2_3_filters_do_not_find_what_is_denied(start: OpenLab, select: 
     assert "front" in await (await lab.connect("root")).rpc(request)
 
 
-async def test_3_2_3_read_default(start: OpenLab) -> None:
+async def test_3_2_4_read_default(start: OpenLab) -> None:
     lab = await start(strict=True)
     await set_rules(lab, nacm(more="<read-default>deny</read-default>"), TWO)
     assert await (await lab.connect()).rpc("<get/>") == f'<data xmlns="{BASE}"></data>'
 
 
-async def test_3_2_3_state_of_one_entry(start: OpenLab) -> None:
+async def test_3_2_4_state_of_one_entry(start: OpenLab) -> None:
     lab = await start(strict=True, providers={"/doors:doors/door/opened": lambda path: "3"})
     await set_rules(lab, nacm(rule("o", "deny", path=f"{FRONT}/d:opened")), TWO)
     shown = await (await lab.connect()).rpc('<get><filter><doors xmlns="urn:doors"/></filter></get>')
@@ -280,7 +291,7 @@ async def test_3_2_3_state_of_one_entry(start: OpenLab) -> None:
     )
 
 
-async def test_3_2_3_entries_of_state_lists(start: OpenLab) -> None:
+async def test_3_2_4_entries_of_state_lists(start: OpenLab) -> None:
     lab = await start(strict=True)
     monitoring = "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
     path = "/m:netconf-state/m:datastores/m:datastore[m:name='candidate']"
@@ -293,7 +304,7 @@ async def test_3_2_3_entries_of_state_lists(start: OpenLab) -> None:
     assert "candidate" not in shown
 
 
-async def test_3_2_4_errors_do_not_tell_what_is_hidden(start: OpenLab) -> None:
+async def test_3_4_3_errors_do_not_tell_what_is_hidden(start: OpenLab) -> None:
     """alice changes a door's neighbour away; the must that then fails is about a door she must not see."""
     lab = await start(strict=True)
     hidden = door("front", "<neighbour>back</neighbour>")
@@ -308,7 +319,7 @@ async def test_3_2_4_errors_do_not_tell_what_is_hidden(start: OpenLab) -> None:
 
 
 @pytest.mark.parametrize("hidden", [FRONT, CODE], ids=["an entry", "a leaf"])
-async def test_3_2_4_a_denial_does_not_name_what_a_copy_would_delete_unseen(start: OpenLab, hidden: str) -> None:
+async def test_3_4_3_a_denial_does_not_name_what_a_copy_would_delete_unseen(start: OpenLab, hidden: str) -> None:
     """alice sends back a configuration that she may read in part only; each hidden node is denied, and told once."""
     lab = await start(strict=True)
     doors = door("front", "<code>1</code>") + door("side", "<code>2</code>") + door("back")
@@ -424,13 +435,13 @@ async def test_3_4_6_changes_of_hidden_nodes_are_not_told(start: OpenLab) -> Non
 # ===== sections 3.1.1, 3.2, 3.4.1 and 3.5: switching it, counting, and faults =====
 
 
-async def test_3_4_1_it_can_be_switched_off(start: OpenLab) -> None:
+async def test_3_3_4_1_it_can_be_switched_off(start: OpenLab) -> None:
     lab = await start(strict=True)
     await set_rules(lab, nacm(rule("d", "deny"), more="<enable-nacm>false</enable-nacm>"))
     assert await (await lab.connect()).edit(door("front", "<code>1</code>")) == "<ok/>"
 
 
-async def test_3_2_denials_are_counted(start: OpenLab) -> None:
+async def test_3_5_denials_are_counted(start: OpenLab) -> None:
     lab = await start(strict=True)
     root = await set_rules(lab, nacm())
     alice = await lab.connect()

@@ -1,4 +1,4 @@
-"""Instances that a user must not read, taken out of a tree (RFC 8341 section 3.2.3: omitted with all below them).
+"""Instances that a user must not read, taken out of a tree (RFC 8341 section 3.2.4: omitted with all below them).
 
 Only where a rule with predicates leads is anything looked at, and where the rules name their entries, only these. What
 is left is a stored tree that shares the rest, so that it is written as fast as the whole one.

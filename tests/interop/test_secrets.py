@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from cryptomap.transport.passwords import hash_password
 from cryptomap_backend.simulator.faults import Faults
 from support.commands import environment
+from support.https import basic, connection
 from support.server import PATIENCE, Daemon, make_key, sample
 from support.state import INTERFACE, NS
 from support.wire import BASE, Wire, errors, session
@@ -82,8 +84,17 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(make_daemon: Callable[..., Daemon], world: WorldProcess, keys: Path) -> Daemon:
-    """At the most talkative level of its log, with an ordinary user alice."""
-    settings = f'{world.settings}[users.alice]\nauthorized-keys = "{keys}.pub"\n'
+    """At the most talkative level of its log, with an ordinary user alice, and a recovery user for RESTCONF."""
+    settings = f"""{world.settings}
+[users.alice]
+authorized-keys = "{keys}.pub"
+[users.watcher]
+recovery = true
+password-hash = "{hash_password("secret")}"
+[restconf]
+listen = "127.0.0.1:0"
+insecure = true
+"""
     return make_daemon(settings=settings, options=["--verbose"]).start()
 
 
@@ -236,6 +247,34 @@ async def test_no_notification_holds_a_key(server: Daemon, admin: Wire) -> None:
             changes += "<netconf-config-change" in message
         assert not leaks(told)
         assert "$cm1$" not in told
+
+
+@pytest.mark.parametrize(
+    ("encoding", "change"),
+    [("json", b'"ietf-netconf-notifications:netconf-config-change"'), ("xml", b"<netconf-config-change")],
+)
+async def test_no_event_of_a_restconf_stream_holds_a_key(
+    server: Daemon, admin: Wire, encoding: str, change: bytes
+) -> None:
+    """Server-sent events, to a recovery user."""
+    client = connection(server.url)
+    client.request("GET", f"/restconf/streams/NETCONF/{encoding}", headers=basic("watcher", "secret"))
+    stream = client.getresponse()
+    assert stream.readline() == b": events follow\n"
+    assert await admin.edit(PSK.replace(CANARY, "another-key")) == "<ok/>"
+    await admin.do("<commit/>")
+    assert await admin.edit(PSK) == "<ok/>"
+    await admin.do("<commit/>")
+    told = b""
+    while told.count(change) < 2 or not told.endswith(b"\n\n"):  # the end of an event
+        line = stream.readline()
+        assert line, "the stream goes on"
+        told += line
+    client.close()
+    assert b"pre-shared-key" in told, "the path of what has changed"
+    assert not leaks(told)
+    assert b"another-key" not in told
+    assert b"$cm1$" not in told
 
 
 async def test_keys_survive_a_restart_sealed(server: Daemon, world: WorldProcess) -> None:

@@ -144,8 +144,10 @@ def at(daemon: Daemon) -> Iterator[Site]:
 @contextmanager
 def cleared(daemon: Daemon) -> Iterator[Site]:
     """Sessions with a running server that has nothing configured."""
-    with at(daemon) as site:
+    with daemon.connect() as requests, daemon.connect() as news:
+        site = Site(requests, news)
         site.clear()
+        news.create_subscription()  # not before: attempts of what was configured may fail until then
         yield site
 
 

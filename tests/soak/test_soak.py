@@ -56,11 +56,12 @@ class Health:
         self._proc = Path("/proc", str(pid))
 
     def handles(self) -> Counter[str]:
-        """How many there are of each file, and of sockets; few of a database count as one."""
+        """How many there are of each file, and of sockets; few of a database count as one, and so do the files that
+        follow each other in the audit log."""
         found: Counter[str] = Counter()
         for handle in (self._proc / "fd").iterdir():
             with suppress(FileNotFoundError):  # closed since the directory was read
-                file = str(handle.readlink())
+                file = re.sub(r"/audit-\d+\.log$", "/audit.log", str(handle.readlink()))
                 found["socket" if file.startswith("socket:") else file] += 1
         return Counter({name: 1 if ".sqlite" in name and count <= SPARE else count for name, count in found.items()})
 

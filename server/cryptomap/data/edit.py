@@ -19,7 +19,7 @@ from lxml import etree
 from cryptomap.data.edit_lists import SortedWork, UserWork, ValueWork, entry_work
 from cryptomap.data.path import parse_keys
 from cryptomap.data.tree import Key, Node, Value, key_from_text, key_of, key_text, reuse
-from cryptomap.data.xml.attributes import Attributes, attributes_of, inherited
+from cryptomap.data.xml.attributes import Attributes, attributes_of, inherited, refuse_operation_above
 from cryptomap.data.xml.faults import Faults, local_name, names_at
 from cryptomap.data.xml.read import Reader, has_attributes, leave_other_cases
 from cryptomap.data.xml.seal import Sealer
@@ -56,6 +56,7 @@ def edit(
     if default_operation not in DEFAULT_OPERATIONS:
         message = f"default-operation '{default_operation}' is none of {', '.join(sorted(DEFAULT_OPERATIONS))}"
         raise InvalidValue(message, error_type="protocol", info=(("bad-element", "default-operation"),))
+    refuse_operation_above(config)
     faults = Faults(schema, schema.root, config)
     editor = _Editor(faults, seal, plain=not has_attributes(config))
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cryptomap.data.diff import Change
 from cryptomap.data.tree import Path
 from cryptomap.datastore.clock import Clock
-from cryptomap.errors import OperationFailed
+from cryptomap.errors import InvalidValue
 
 __all__ = ["PartialLock", "PartialLocks"]
 
@@ -54,10 +54,11 @@ class PartialLocks:
         return lock
 
     def release(self, lock_id: int, session_id: int) -> None:
-        """Raises OperationFailed unless that session holds that lock."""
+        """Raises InvalidValue unless that session holds that lock (RFC 5717 section 2.4.2)."""
         lock = self._held.get(lock_id)
         if lock is None or lock.session_id != session_id:
-            raise OperationFailed(f"this session has no partial lock {lock_id}", error_type="protocol")
+            info = (("bad-element", "lock-id"),)
+            raise InvalidValue(f"this session has no partial lock {lock_id}", error_type="protocol", info=info)
         del self._held[lock_id]
 
     def release_all(self, session_id: int) -> None:

@@ -82,7 +82,7 @@ def _written(schema: Schema, lock: PartialLock) -> Iterator[bytes]:
 
 
 async def partial_unlock(call: Call) -> Reply:
-    """Raises OperationFailed unless this session holds the lock."""
+    """Raises InvalidValue unless this session holds the lock."""
     parameters = Parameters(call.element, "lock-id")
     parameters.need("lock-id")
     lock_id = parameters.number("lock-id", low=0) or 0

@@ -38,6 +38,21 @@ async def test_what_exists_or_does_not(lab: Lab) -> None:
     assert tags(deleted) == ["data-missing"]
 
 
+@pytest.mark.parametrize("attribute", ['nc:operation="delete"', 'nc:operation="replace"', 'operation="delete"'])
+async def test_an_operation_on_config_itself_is_refused(lab: Lab, attribute: str) -> None:
+    """It stands on no node, and what it asks for must not silently become a merge."""
+    alice = await lab.connect()
+    await alice.edit(door("front"))
+    reply = await alice.rpc(
+        f'<edit-config><target><candidate/></target><config xmlns:nc="{BASE}" {attribute}>'
+        '<doors xmlns="urn:doors"><door><name>back</name></door></doors></config></edit-config>'
+    )
+    (error,) = errors(reply)
+    assert (error.tag, error.info) == ("unknown-attribute", {"bad-attribute": "operation", "bad-element": "config"})
+    assert "default-operation" in error.message
+    assert await alice.doors("candidate") == "<door><name>front</name></door>"
+
+
 async def test_default_operation_none_needs_what_it_walks_through(lab: Lab) -> None:
     alice = await lab.connect()
     none = "<default-operation>none</default-operation>"

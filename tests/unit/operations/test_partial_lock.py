@@ -159,9 +159,9 @@ async def test_section_2_4_1_what_cannot_be_read_cannot_be_locked(start: OpenLab
 async def test_section_2_4_2_unlocking(lab: Lab) -> None:
     alice, bob = await with_doors(lab)
     await alice.rpc(lock(FRONT))
-    assert tags(await bob.rpc(unlock(1))) == ["operation-failed"]
+    assert tags(await bob.rpc(unlock(1))) == ["invalid-value"]
     assert await alice.rpc(unlock(1)) == "<ok/>"
-    assert tags(await alice.rpc(unlock(1))) == ["operation-failed"]
+    assert tags(await alice.rpc(unlock(1))) == ["invalid-value"]
     assert "lock-id" in await bob.rpc(lock(FRONT))
 
 

@@ -11,7 +11,15 @@ from cryptomap.data.xml.faults import Faults, local_name
 from cryptomap.errors import BadAttribute, MissingAttribute, UnknownAttribute
 from cryptomap.schema.nodes import DataNode, Leaf, LeafList, ListNode
 
-__all__ = ["NETCONF_NAMESPACE", "OPERATIONS", "YANG_NAMESPACE", "Attributes", "attributes_of", "inherited"]
+__all__ = [
+    "NETCONF_NAMESPACE",
+    "OPERATIONS",
+    "YANG_NAMESPACE",
+    "Attributes",
+    "attributes_of",
+    "inherited",
+    "refuse_operation_above",
+]
 
 NETCONF_NAMESPACE = "urn:ietf:params:xml:ns:netconf:base:1.0"
 YANG_NAMESPACE = "urn:ietf:params:xml:ns:yang:1"
@@ -43,6 +51,17 @@ _INHERITED: Mapping[str, Attributes] = {name: Attributes(name) for name in (*OPE
 def inherited(operation: str) -> Attributes:
     """What holds for an element without attributes below one with that operation."""
     return _INHERITED[operation]
+
+
+def refuse_operation_above(config: etree._Element) -> None:
+    """``config`` holds nodes and is none: an operation there would be passed over, and a merge done instead."""
+    for name in ({_OPERATION, "operation"}).intersection(config.attrib):
+        info = (("bad-attribute", "operation"), ("bad-element", local_name(config)))
+        message = (
+            f"operation '{config.get(name)}' stands on {local_name(config)}, which is no node: put it on the nodes"
+            " it is meant for, or use default-operation"
+        )
+        raise UnknownAttribute(message, error_type="protocol", info=info)
 
 
 def attributes_of(faults: Faults, node: DataNode, element: etree._Element, operation: str) -> Attributes | None:

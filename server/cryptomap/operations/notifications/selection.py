@@ -125,5 +125,6 @@ def _expression(server: Server, kind: Kind, element: etree._Element) -> Expr:
         env = Env(schema, Node.empty(schema.root), budget=server.limits.xpath_nodes)
         env.evaluate(compile_expr(expr), env.root)
     except (RpcError, RpcErrors, ValueError) as fault:
-        raise refusal("filter-unsupported", str(fault), filter_failure_hint=str(fault)) from fault
+        message = fault.message if isinstance(fault, RpcError) else str(fault)
+        raise refusal("filter-unsupported", message, filter_failure_hint=message) from fault
     return expr
